@@ -1,0 +1,294 @@
+"""From settings to pictures: loads the guides, makes the generator, plans batches, runs the engine.
+
+`generate` is the one call; `Job` is the same in two steps, for those who want to see the resolved settings, save pictures
+as they finish, or be interrupted. Nothing here writes a file.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fastclipgen.config import defaults
+from fastclipgen.config.run import RunConfig, make_config
+from fastclipgen.engine import memory, optimizers
+from fastclipgen.engine.device import deterministic_mode, resolve_device, resolve_precision
+from fastclipgen.engine.ema import Ema, KeepBest
+from fastclipgen.engine.engine import Callback, Engine, EngineResult
+from fastclipgen.engine.schedule import parse_schedule
+from fastclipgen.engine.step import Guide, Recipe, Task, fit_spec
+from fastclipgen.errors import UserError
+from fastclipgen.generators import registry
+from fastclipgen.generators.base import Generator, Params
+from fastclipgen.generators.module import as_generator
+from fastclipgen.guidance.constraints import parse_constraint
+from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
+from fastclipgen.guidance.targets import ImageTarget, build_targets
+from fastclipgen.ops.cutout_params import preset
+from fastclipgen.outputs.images import save_image, to_uint8
+from fastclipgen.outputs.load import fit, load_image, load_mask
+from fastclipgen.outputs.naming import NameFields
+from fastclipgen.perceptors import as_perceptor, resolve
+from fastclipgen.perceptors.auto import LoadedPerceptor
+
+
+def _to_stderr(line: str) -> None:
+    print(f"fastclipgen: {line}", file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture. pixels: uint8 [H, W, 3]; loss and similarities (per CLIP, per prompt): of the picture seen
+    whole; metadata: what is stored in its file; finite: False where the run broke and this is the last good state."""
+
+    pixels: np.ndarray = field(repr=False)
+    prompt: str
+    seed: int
+    index: int
+    loss: float
+    similarities: dict[str, list[float]]
+    steps: int
+    finite: bool
+    metadata: dict[str, Any] = field(repr=False)
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture as a Pillow image."""
+        return Image.fromarray(self.pixels)
+
+    @property
+    def fields(self) -> NameFields:
+        """What the name of an output file may be made of."""
+        generator = self.metadata["settings"]["generator"]
+        return NameFields(prompt=self.prompt, seed=self.seed, index=self.index, generator=generator)
+
+    def save(self, template: str | Path = "outputs/{slug}-{seed}.png", *, metadata: bool = True, quality: int = 95) -> Path:
+        """Write the picture under the first free name of the template (outputs.naming); returns the name."""
+        stored = self.metadata if metadata else None
+        return save_image(self.pixels, template, stored, fields=self.fields, quality=quality)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What one picture of a job is to be."""
+
+    prompt: str
+    seed: int
+    index: int
+
+
+class Job:
+    """A run that is ready to start: settings resolved, models loaded, memory planned.
+
+    generator: an nn.Module to use instead of a named one (see generators.module); perceptors: modules with encode_image
+    and encode_text to use instead of `clip` (see perceptors.base), each alone or with a weight; start: a picture
+    [3, H, W] in 0..1 instead of a path. Raises UserError for whatever cannot work, before the first step.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        generator: nn.Module | None = None,
+        perceptors: Sequence[Any] | None = None,
+        start: Tensor | None = None,
+        notice: Callable[[str], None] = _to_stderr,
+    ) -> None:
+        self.notice = notice
+        self.device = resolve_device(config.device)
+        dtype = resolve_precision(config.precision, self.device)
+        self.loaded = self._perceptors(config, perceptors, dtype)
+        builtin = any(one.is_builtin for one in self.loaded)
+        name = generator.__class__.__name__ if generator is not None else defaults.resolve_generator(config, builtin)
+        seed = secrets.randbits(32) if config.seed is None else config.seed
+        rates = {kind: rule.default_lr for kind, rule in optimizers.OPTIMIZERS.items()}
+        self.config = config = defaults.resolve(config, name, builtin, seed, rates)
+        prompts = config.prompts or [""]
+        self.pictures = [
+            Picture(prompt, seed + index, index)
+            for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
+        ]
+        self.start = self._start(start)
+        self.batch = self._plan_memory()
+        self.generator = self._generator(generator).to(self.device)
+        self.recipe = self._recipe()
+        self.engine = Engine(
+            self.recipe,
+            parse_schedule(config.schedule, config.warmup).evaluate(config.steps or 0, config.learning_rate or 0.0),
+            config.starts or 1,
+            config.tracks or 1,
+        )
+
+    @property
+    def batches(self) -> int:
+        """How many times the steps are run: pictures that do not fit together go one batch after the other."""
+        return -(-len(self.pictures) // self.batch)
+
+    def run(
+        self, callbacks: Sequence[Callback] = (), interrupted: Callable[[], bool] | None = None
+    ) -> Iterator[list[Result]]:
+        """Make the pictures, a batch at a time, in order. A batch that is interrupted gives what it has; no other
+        begins after it."""
+        with deterministic_mode() if self.config.deterministic else nullcontext():
+            for first in range(0, len(self.pictures), self.batch):
+                if interrupted is not None and interrupted() and first:
+                    return
+                pictures = self.pictures[first : first + self.batch]
+                task, params = self._task(pictures)
+                result = self.engine.run(task, params, callbacks, interrupted)
+                yield [self._result(picture, result, row) for row, picture in enumerate(pictures)]
+
+    def _perceptors(self, config: RunConfig, given: Sequence[Any] | None, dtype: torch.dtype) -> list[LoadedPerceptor]:
+        if given is None:
+            return resolve(config.clip, self.device, dtype, self.notice)
+        loaded = []
+        for item in given:
+            module, weight = item if isinstance(item, tuple) else (item, 1.0)
+            perceptor = as_perceptor(module)
+            perceptor.to(self.device, dtype)
+            loaded.append(LoadedPerceptor(perceptor, float(weight), f"{perceptor.name} (given)", False))
+        if not loaded:
+            raise UserError("expected at least one perceptor, got an empty list; leave it out for the default")
+        return loaded
+
+    def _start(self, start: Tensor | None) -> Tensor | None:
+        """The start picture [3, H, W] in the run's size."""
+        config = self.config
+        if start is None and config.init is not None:
+            start = load_image(config.init, notice=self.notice)
+        return None if start is None else fit(start.float(), config.height or 1, config.width or 1)
+
+    def _plan_memory(self) -> int:
+        """How many pictures go through a step together; UserError where not even one can."""
+        config, tracks = self.config, self.config.tracks or 1
+        guides = [memory.guide(one.perceptor, (config.views or 1) * tracks) for one in self.loaded]
+        margin = 1.5 if config.generator == "stack" else 1.0
+        height, width = (round(side * margin) for side in (config.height or 1, config.width or 1))
+        copies = 4 + 2 * (config.ema > 0) + 2 * config.keep_best
+        run = memory.estimate(len(self.pictures), height * tracks, width, guides, copies=copies)
+        fits = memory.images_per_batch(run, self.device)
+        return 1 if config.deterministic else fits
+
+    def _generator(self, module: nn.Module | None) -> Generator:
+        config = self.config
+        height, width = config.height or 1, config.width or 1
+        if isinstance(module, Generator):
+            return module
+        if module is not None:
+            return as_generator(module)
+        options = dict(config.generator_options)
+        return registry.create(config.generator, height, width, config.optimizer, **options)
+
+    def _recipe(self) -> Recipe:
+        config = self.config
+        spec, views = preset(config.cutouts), config.views or 1
+        return Recipe(
+            generator=self.generator,
+            guides=tuple(
+                Guide(one.perceptor, one.weight, views, fit_spec(spec, self.generator, one.perceptor.image_size))
+                for one in self.loaded
+            ),
+            optimizer=optimizers.create(config.optimizer),
+            loss=config.loss,
+            prompt_mean=not config.prompt_sum,
+            constraints=tuple(parse_constraint(text) for text in config.constraints or []),
+            ema=Ema(config.ema),
+            best=KeepBest() if config.keep_best else None,
+            deterministic=config.deterministic,
+            shared_seed=config.seed or 0,
+        )
+
+    def _task(self, pictures: Sequence[Picture]) -> tuple[Task, Params | None]:
+        config, device = self.config, self.device
+        texts = [parse_prompts(picture.prompt) if picture.prompt else () for picture in pictures]
+        negatives = [prompt for text in config.negative for prompt in parse_prompts(text)]
+        images = [self._image_target(text) for text in config.image_prompts]
+        targets = build_targets(
+            [one.perceptor for one in self.loaded], texts, [negatives] * len(texts), [images] * len(texts), device=device
+        )
+        seeds = torch.tensor([picture.seed for picture in pictures], dtype=torch.int64, device=device)
+        needs_start = any(constraint.name in ("l1", "l2") for constraint in self.recipe.constraints)
+        params, canvas, mask = None, None, None
+        if self.start is not None:
+            image = self.start.to(device)[None]
+            params = self.generator.init_from(image.expand(len(pictures), -1, -1, -1).contiguous())
+        elif needs_start:
+            params = self.generator.init(seeds)
+        if params is not None:
+            with torch.no_grad():
+                canvas = self.generator.canvas(params)
+            if self.start is not None:
+                canvas = _paste(canvas, self.start.to(device)[None])
+        if config.mask is not None and canvas is not None:
+            allowed = load_mask(config.mask, self.generator.height, self.generator.width).to(device)
+            mask = _paste(torch.ones_like(canvas[:, :1]), allowed[None])
+        return Task(seeds, tuple(targets), canvas, mask), params
+
+    def _image_target(self, text: str) -> ImageTarget:
+        prompt = parse_image_prompt(text)
+        return ImageTarget(load_image(prompt.path, notice=self.notice).to(self.device), prompt.weight, prompt.stop)
+
+    def _result(self, picture: Picture, result: EngineResult, row: int) -> Result:
+        settings = self.config.model_copy(
+            update={"prompts": [picture.prompt] if picture.prompt else [], "seed": picture.seed, "count": 1}
+        ).model_dump()
+        names = [one.perceptor.name for one in self.loaded]
+        similar = {
+            name: [round(float(v), 6) for v in values[row]]
+            for name, values in zip(names, result.similarities, strict=True)
+        }
+        loss, finite = round(float(result.loss[row]), 6), bool(result.finite[row])
+        metadata = {
+            "settings": settings,
+            "clip": [one.description for one in self.loaded],
+            "steps_done": result.steps,
+            "scores": {"loss": loss, "similarities": similar},
+        }
+        pixels = to_uint8(result.images[row])
+        return Result(pixels, picture.prompt, picture.seed, picture.index, loss, similar, result.steps, finite, metadata)
+
+
+def _paste(canvas: Tensor, picture: Tensor) -> Tensor:
+    """`canvas` [B, C, h, w] with `picture` [1, C, H, W] in its centre, where it is published."""
+    height, width = picture.shape[-2:]
+    top, left = (canvas.shape[-2] - height) // 2, (canvas.shape[-1] - width) // 2
+    pasted = canvas.clone()
+    pasted[..., top : top + height, left : left + width] = picture
+    return pasted
+
+
+def generate(
+    prompts: str | Sequence[str] = (),
+    *,
+    generator: str | nn.Module = "auto",
+    perceptors: Sequence[Any] | None = None,
+    start: Tensor | None = None,
+    size: int | tuple[int, int] | None = None,
+    callbacks: Sequence[Callback] = (),
+    notice: Callable[[str], None] = _to_stderr,
+    **settings: Any,
+) -> list[Result]:
+    """Pictures of the prompts, in their order, `count` of each.
+
+    prompts: one or several; generator: a name or your own nn.Module; perceptors: your own modules instead of `clip`;
+    start: a picture [3, H, W] in 0..1 to start from; size: side or (width, height) in pixels; callbacks: called after
+    every step with a StepInfo, may stop the run by returning True; settings: the fields of config.run.RunConfig
+    (steps, seed, count, clip, views, optimizer, ...). Raises UserError.
+    """
+    if size is not None:
+        settings["width"], settings["height"] = (size, size) if isinstance(size, int) else size
+    settings["prompts"] = [prompts] if isinstance(prompts, str) else list(prompts)
+    module = generator if isinstance(generator, nn.Module) else None
+    config = make_config(settings | ({} if module is not None else {"generator": generator}))
+    job = Job(config, generator=module, perceptors=perceptors, start=start, notice=notice)
+    return [result for batch in job.run(callbacks) for result in batch]

@@ -1,0 +1,104 @@
+"""`fastclipgen PROMPT...`: options -> settings -> pictures in files. The work is in fastclipgen.api and outputs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from fastclipgen.config.run import RunConfig, make_config
+from fastclipgen.errors import UserError
+
+DEFAULT_OUTPUT = "outputs/{slug}-{seed}.png"
+
+
+def size(text: str) -> tuple[int, int]:
+    """WxH or one side -> (width, height)."""
+    parts = text.lower().split("x")
+    try:
+        sides = [int(part) for part in parts]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT or one side in pixels, got '{text}'")
+    return sides[0], sides[-1]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("prompts", nargs="*", metavar="PROMPT", help="one picture each; `|` joins prompts in one; TEXT[:WEIGHT[:STOP]]")
+    group = parser.add_argument_group("what to draw")
+    add = group.add_argument
+    add("--negative", action="append", default=[], metavar="PROMPT", help="move away from this, in all pictures")
+    add("--image-prompt", action="append", default=[], metavar="PATH[:WEIGHT[:STOP]]", help="come close to a picture")
+    add("--init", metavar="PATH", help="start from a picture")
+    add("--mask", metavar="PATH", help="change the start picture only where this one is white")
+    add("--size", type=size, metavar="WxH", help="in pixels; default: what suits the generator")
+    add("--seed", type=int, help="of the first picture, the next have seed + 1, ...; default: random, and printed")
+    add("-n", "--count", type=int, default=1, help="pictures per prompt")
+    group = parser.add_argument_group("how")
+    add = group.add_argument
+    add("--steps", type=int)
+    add("--generator", default="auto", metavar="NAME", help="auto, vae, stack, pixels, fourier, siren")
+    add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE")
+    add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
+    add("--views", type=int, help="cutouts of each picture per step and CLIP")
+    add("--cutouts", default="auto", metavar="PRESET", help="das, crops, vqgan, gentle, plain")
+    add("--loss", default="auto", metavar="KIND", help="cosine or spherical")
+    add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
+    add("--constraint", action="append", metavar="NAME[:WEIGHT]", help="tv, l1, l2, saturation, range")
+    add("--optimizer", default="auto", metavar="NAME", help="adam, adamw, sgd, rmsprop, adadelta, adagrad")
+    add("--learning-rate", "--lr", type=float)
+    add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
+    add("--warmup", type=float, default=0.0, metavar="FRACTION", help="of the steps")
+    add("--starts", type=int, help="random starts that are scored before the first step")
+    add("--tracks", type=int, help="how many of the best starts are optimised; the best one is published")
+    add("--ema", type=float, default=0.0, metavar="DECAY", help="publish a moving average of the parameters")
+    add("--keep-best", action="store_true", help="publish the step with the lowest loss instead of the last")
+    group = parser.add_argument_group("where it runs")
+    add = group.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add("--precision", default="auto", metavar="TYPE", help="of the CLIP's image side: auto, fp32, bf16, fp16")
+    add("--deterministic", action="store_true", help="bit-equal pictures whatever they are batched with; slower")
+    add_output_arguments(parser)
+
+
+def add_output_arguments(parser: argparse.ArgumentParser) -> None:
+    """What becomes of the pictures; shared with `rerun`."""
+    group = parser.add_argument_group("output")
+    add = group.add_argument
+    add("-o", "--output", metavar="TEMPLATE", help=f"default {DEFAULT_OUTPUT.replace('%', '%%')}; .png, .jpg or .webp; never overwrites")
+    add("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
+    add("--no-metadata", action="store_true", help="store no settings in the pictures")
+    add("--save-every", type=int, default=0, metavar="STEPS", help="also save the picture every so many steps")
+    add("--video", metavar="TEMPLATE", help="a film of the run, .mp4, .gif or .webp")
+    add("--frames", type=int, default=120, help="of the film, at most")
+    add("--fps", type=float, default=15.0)
+    add("--grid", metavar="TEMPLATE", help="also one sheet of all pictures with their prompts")
+    add("--quiet", action="store_true", help="print nothing but errors")
+    add("--json", action="store_true", help="print one JSON line per event on stdout")
+
+
+def config_of(args: argparse.Namespace) -> RunConfig:
+    """The settings that the options ask for."""
+    values: dict[str, Any] = {name: getattr(args, name) for name in RunConfig.model_fields if hasattr(args, name)}
+    values |= {"image_prompts": args.image_prompt, "constraints": args.constraint}
+    if args.size:
+        values["width"], values["height"] = args.size
+    if args.generator_option:
+        if args.generator == "auto":
+            raise UserError("generator options need to know the generator; add --generator NAME")
+        from fastclipgen.generators.registry import parse_options
+
+        values["generator_options"] = parse_options(args.generator, args.generator_option)
+    return make_config(values)
+
+
+def run(args: argparse.Namespace) -> int:
+    return run_config(config_of(args), args, [])
+
+
+def run_config(config: RunConfig, args: argparse.Namespace, notices: list[str]) -> int:
+    """Make the pictures of `config` and write what the output options ask for."""
+    from fastclipgen.cli.session import Session
+
+    return Session(config, args, notices).run()

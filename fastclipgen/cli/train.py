@@ -1,0 +1,43 @@
+"""`fastclipgen train clip|vae`: the options of the built-in models' trainings. The work is in fastclipgen.training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+# What the shipped weights were made with; every field of training.loop.TrainOptions that differs between the models.
+DEFAULTS = {
+    "vae": {"steps": 8000, "batch": 128, "learning_rate": 2e-3},
+    "clip": {"steps": 4500, "batch": 128, "learning_rate": 1e-3},
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    models = parser.add_subparsers(dest="model", required=True, metavar="MODEL")
+    for name, text in {"clip": "the tiny CLIP that guides", "vae": "the tiny VAE that draws"}.items():
+        sub = models.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        sub.add_argument("--data", choices=["shapes"], default="shapes", help="what to learn from")
+        sub.add_argument("--out", type=Path, default=Path("runs") / name, help="folder of checkpoint and metrics")
+        sub.add_argument("--steps", type=int, default=DEFAULTS[name]["steps"])
+        sub.add_argument("--batch", type=int, default=DEFAULTS[name]["batch"], help="pictures a step")
+        sub.add_argument("--learning-rate", type=float, default=DEFAULTS[name]["learning_rate"])
+        sub.add_argument("--seed", type=int, default=0)
+        sub.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
+        sub.add_argument(
+            "--precision",
+            choices=["auto", "fp32", "bf16"],
+            default="auto",
+            help="auto: bf16 where the CPU multiplies it",
+        )
+        sub.add_argument("--evaluate-every", type=int, default=500, metavar="STEPS")
+        sub.add_argument("--save-every", type=int, default=250, metavar="STEPS")
+        sub.add_argument("--tensorboard", action="store_true", help="also write tensorboard events (extra [train])")
+        sub.add_argument("--fresh", action="store_true", help="start again even if the folder holds a checkpoint")
+        sub.add_argument("--quiet", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    from fastclipgen.training.run import train
+
+    train(**{k: v for k, v in vars(args).items() if k not in ("command", "run")})
+    return 0

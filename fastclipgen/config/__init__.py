@@ -1,0 +1,1 @@
+"""What a run is told: validated settings and their defaults. Loads no torch."""

@@ -1,0 +1,72 @@
+"""What "auto" means: the settings that work well for a generator with a guide. Loads no torch.
+
+The figures for the built-in CLIP were chosen by the drawing test (`fastclipgen eval shapes`, docs/drawing-test.md); those
+for real CLIPs are the ones of the method that each generator comes from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastclipgen.config.run import RunConfig
+
+# Per generator, with the built-in CLIP and with real ones. Whatever is missing is in COMMON.
+COMMON: dict[str, Any] = {
+    "steps": 300, "views": 32, "cutouts": "crops", "loss": "cosine", "optimizer": "adam", "learning_rate": 0.05,
+    "schedule": "constant", "starts": 1, "tracks": 1, "constraints": [],
+}  # fmt: skip
+BUILTIN: dict[str, dict[str, Any]] = {
+    "vae": {"size": 256, "steps": 200, "views": 8, "cutouts": "gentle", "learning_rate": 0.05, "schedule": "cosine:0.1",
+            "starts": 2048, "tracks": 4},
+    "stack": {"size": 128, "cutouts": "gentle", "optimizer": "adam", "learning_rate": 0.03, "schedule": "cosine:0.1"},
+    "pixels": {"size": 128, "cutouts": "gentle", "learning_rate": 0.02, "schedule": "cosine:0.1", "constraints": ["tv:1"]},
+    "fourier": {"size": 128, "cutouts": "gentle", "learning_rate": 0.05, "schedule": "cosine:0.1"},
+    "siren": {"size": 64, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
+}  # fmt: skip
+REAL: dict[str, dict[str, Any]] = {
+    # Direct Ascent Synthesis (arXiv 2502.07753)
+    "stack": {"size": 224, "steps": 100, "cutouts": "das", "optimizer": "sgd", "learning_rate": 0.2},
+    "pixels": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.03},
+    "fourier": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.05},
+    "siren": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 5e-4, "steps": 1000},
+    "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
+}  # fmt: skip
+
+
+def resolve_generator(config: RunConfig, builtin: bool) -> str:
+    """The generator's name: with the built-in CLIP its learned prior, with a real one the multi-resolution stack."""
+    if config.generator != "auto":
+        return config.generator
+    return "vae" if builtin else "stack"
+
+
+def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learning_rates: dict[str, float]) -> RunConfig:
+    """The config with every open setting decided.
+
+    generator: the resolved name (a user's own module has one that is in no table, and gets COMMON); builtin: whether the
+    guide is the built-in CLIP; learning_rates: the default of each optimiser, used when the user named the optimiser.
+    """
+    table = COMMON | {"size": 224} | (BUILTIN if builtin else REAL).get(generator, {})
+    side = int(table["size"])
+    optimizer = table["optimizer"] if config.optimizer == "auto" else config.optimizer
+    rate = table["learning_rate"] if optimizer == table["optimizer"] else learning_rates.get(optimizer, 0.05)
+
+    def chosen(name: str) -> Any:
+        value = getattr(config, name)
+        return table[name] if value is None or value == "auto" else value
+
+    starts = 1 if config.init else chosen("starts")
+    tracks = 1 if config.init else min(chosen("tracks"), starts)
+    return config.model_copy(
+        update={
+            "generator": generator,
+            "seed": seed,
+            "width": config.width or config.height or side,
+            "height": config.height or config.width or side,
+            "optimizer": optimizer,
+            "learning_rate": rate if config.learning_rate is None else config.learning_rate,
+            "starts": starts,
+            "tracks": tracks,
+            **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "schedule", "constraints")},
+        }
+    )

@@ -1,0 +1,98 @@
+"""The settings of a run, validated, as stored in every picture. Loads no torch and touches no file.
+
+A setting left at None or "auto" is decided when the run begins (see defaults.py), and the picture stores what was decided.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from fastclipgen.errors import UserError, nearest
+from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
+
+MAX_SIDE = 16384
+MAX_SEED = 2**63 - 1
+PixelSide = int
+
+
+class RunConfig(BaseModel):
+    """Everything that decides what a picture looks like. Field order is the order in `fastclipgen info`."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    prompts: list[str] = Field(description="one picture each; `|` inside joins several prompts in one picture")
+    negative: list[str] = Field([], description="prompts that every picture moves away from")
+    image_prompts: list[str] = Field([], description="paths of pictures to come close to, PATH[:WEIGHT[:STOP]]")
+    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="of the first picture; the next have seed + 1, + 2 ...")
+    count: int = Field(1, ge=1, le=100_000, description="pictures per prompt")
+    steps: int | None = Field(None, ge=0, le=10_000_000)
+    width: int | None = Field(None, ge=1, le=MAX_SIDE)
+    height: int | None = Field(None, ge=1, le=MAX_SIDE)
+    generator: str = "auto"
+    generator_options: dict[str, Any] = {}
+    clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
+    views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
+    cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_spec")
+    loss: Literal["auto", "cosine", "spherical"] = "auto"
+    prompt_sum: bool = Field(False, description="add prompt losses up instead of averaging them")
+    constraints: list[str] | None = Field(None, description="losses on the picture itself, NAME[:WEIGHT]; none: auto")
+    optimizer: str = "auto"
+    learning_rate: float | None = Field(None, ge=0)
+    schedule: str = Field("auto", description="constant, linear, cosine, drops, each with :VALUES")
+    warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps")
+    starts: int | None = Field(None, ge=1, le=65536, description="random starts scored before the first step")
+    tracks: int | None = Field(None, ge=1, le=64, description="how many of the best starts are optimised")
+    ema: float = Field(0.0, ge=0, lt=1, description="publish a moving average of the parameters")
+    keep_best: bool = Field(False, description="publish the step with the lowest loss instead of the last")
+    init: str | None = Field(None, description="path of a start picture")
+    mask: str | None = Field(None, description="path of a mask: only where it is white the start picture changes")
+    device: str = "auto"
+    precision: str = "auto"
+    deterministic: bool = Field(False, description="bit-equal pictures whatever the batch; slower")
+
+    @field_validator("prompts", "negative")
+    @classmethod
+    def _prompts_parse(cls, values: list[str]) -> list[str]:
+        for value in values:
+            parse_prompts(value)
+        return values
+
+    @field_validator("image_prompts")
+    @classmethod
+    def _image_prompts_parse(cls, values: list[str]) -> list[str]:
+        for value in values:
+            parse_image_prompt(value)
+        return values
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _finite(cls, value: float | None) -> float | None:
+        if value is not None and not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return value
+
+
+def make_config(values: dict[str, Any]) -> RunConfig:
+    """The settings from plain values. Raises UserError naming the setting, what was expected and what came."""
+    try:
+        config = RunConfig(**values)
+    except ValidationError as error:
+        raise UserError(_sentence(error, RunConfig)) from None
+    if not config.prompts and not config.image_prompts:
+        raise UserError('expected a prompt or an image prompt, got neither; try fastclipgen "a red circle"')
+    if config.mask and not config.init:
+        raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
+    return config
+
+
+def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem of a validation error in one sentence."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown setting '{where}'{nearest(where, model.model_fields)}"
+    what = problem["msg"].removeprefix("Value error, ")
+    return f"setting '{where}': {what[0].lower()}{what[1:]}, got {problem.get('input')!r:.80}"

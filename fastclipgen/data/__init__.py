@@ -1,0 +1,1 @@
+"""Pictures to learn from: the built-in shapes world."""

@@ -1,0 +1,179 @@
+"""One step of the ascent, as a pure function of tensors: parameters in, better parameters and the loss out.
+
+images <- generator; views <- cutouts; embeddings <- perceptors; loss <- targets and constraints; gradients of the
+parameters only (all weights are frozen); optimiser; projection. Nothing here waits for the host or loops over pictures
+or views. Knows nothing of files, progress or how long a run is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fastclipgen.engine.ema import BestState, Ema, EmaState, KeepBest
+from fastclipgen.engine.optimizers import Optimizer, Sgd, State
+from fastclipgen.generators.base import Generator, Params
+from fastclipgen.guidance.constraints import Constraint, total
+from fastclipgen.guidance.targets import Targets
+from fastclipgen.ops.cosine_loss import cosine_loss
+from fastclipgen.ops.cutout_params import CutoutSpec, preset, sample_cutouts
+from fastclipgen.ops.cutouts import cutouts
+from fastclipgen.perceptors.base import FrozenPerceptor
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A perceptor in a run: its weight in the loss, how many views of each picture it sees, and how they are drawn."""
+
+    perceptor: FrozenPerceptor
+    weight: float
+    views: int
+    spec: CutoutSpec
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a step that stays the same during a run."""
+
+    generator: Generator
+    guides: tuple[Guide, ...]
+    optimizer: Optimizer
+    loss: str = "cosine"  # or "spherical": ops.cosine_loss
+    prompt_mean: bool = True  # divide by the number of prompts, as Direct Ascent Synthesis does; False: add them up
+    constraints: tuple[Constraint, ...] = ()
+    ema: Ema = field(default_factory=Ema)
+    best: KeepBest | None = None
+    deterministic: bool = False
+    shared_seed: int = 0  # keys the shifts that all pictures of a run have in common
+
+
+class Task(NamedTuple):
+    """What B pictures are to become. start, mask: [B, 3, h, w] and [B, 1, h, w] on the generator's canvas, or None."""
+
+    seeds: Tensor  # int64 [B]
+    targets: tuple[Targets, ...]  # one for each guide
+    start: Tensor | None = None  # what constraints compare with, and what shows where the mask is 0
+    mask: Tensor | None = None  # 1 where the picture may change
+
+    def rows(self, index: Tensor) -> Task:
+        """The task of the pictures `index` (int64 [M])."""
+        targets = tuple(Targets(t.embeddings[index], t.weights[index], t.stops[index]) for t in self.targets)
+        start, mask = (None if x is None else x[index] for x in (self.start, self.mask))
+        return Task(self.seeds[index], targets, start, mask)
+
+
+class RunState(NamedTuple):
+    """What a step changes. `alive`: bool [B], False once a picture's loss or gradient was not finite."""
+
+    params: Params
+    optimizer: State
+    ema: EmaState | None
+    best: BestState | None
+    alive: Tensor
+
+
+def begin(recipe: Recipe, params: Params) -> RunState:
+    batch, device = next((p.shape[0], p.device) for p in params.values())
+    return RunState(
+        params,
+        recipe.optimizer.init(params),
+        recipe.ema.init(params) if recipe.ema.enabled else None,
+        recipe.best.init(params) if recipe.best else None,
+        torch.ones(batch, dtype=torch.bool, device=device),
+    )
+
+
+def canvas(recipe: Recipe, task: Task, params: Params) -> Tensor:
+    """What the cutouts see, [B, 3, h, w], with the start picture where the mask forbids a change."""
+    drawn = recipe.generator.canvas(params)
+    if task.mask is None or task.start is None:
+        return drawn
+    return torch.lerp(task.start, drawn, task.mask)
+
+
+def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, guides: Sequence[Guide]) -> Tensor:
+    """The prompts' loss of each canvas, [B]; the views of guide k draw their numbers as step * len(guides) + k."""
+    batch, _, height, width = images.shape
+    loss = images.new_zeros(batch)
+    for k, (guide, targets) in enumerate(zip(guides, task.targets, strict=True)):
+        eye = guide.perceptor
+        params = sample_cutouts(
+            guide.spec, task.seeds, step * len(guides) + k, guide.views, height, width, eye.image_size, recipe.shared_seed
+        )
+        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
+        embeddings = eye.encode_image(views).unflatten(0, (batch, guide.views))
+        each, _ = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
+        if recipe.prompt_mean:
+            each = each / (targets.weights != 0).sum(1).clamp_min(1)
+        loss = loss + guide.weight * each
+    return loss
+
+
+def take_step(recipe: Recipe, task: Task, state: RunState, step: int | Tensor, lr: Tensor) -> tuple[RunState, Tensor, Tensor]:
+    """The state after one step, the loss [B] and the canvas [B, 3, h, w] before it.
+
+    A picture whose loss or gradient is not finite keeps its parameters from then on.
+    """
+    params = {key: value.detach().requires_grad_() for key, value in state.params.items()}
+    with torch.enable_grad():
+        images = canvas(recipe, task, params)
+        loss = guided_loss(recipe, task, images, step, recipe.guides)
+        if recipe.constraints:
+            loss = loss + total(recipe.constraints, images, task.start)
+        found = torch.autograd.grad(loss.sum(), list(params.values()))
+    with torch.no_grad():
+        grads = dict(zip(params, found, strict=True))
+        alive = state.alive & loss.isfinite()
+        for gradient in grads.values():
+            alive = alive & gradient.flatten(1).isfinite().all(1)
+        if isinstance(recipe.optimizer, Sgd):
+            grads = recipe.generator.precondition(grads)
+        best = recipe.best.update(state.best, loss, state.params) if recipe.best and state.best else None
+        moved, optimizer = recipe.optimizer.update(state.params, grads, state.optimizer, lr)
+        moved = recipe.generator.project(moved)
+        kept = {key: torch.where(_rows(alive, value), value, state.params[key]) for key, value in moved.items()}
+        ema = recipe.ema.update(state.ema, kept) if state.ema is not None else None
+        return RunState(kept, optimizer, ema, best, alive), loss.detach(), images.detach()
+
+
+def finish(recipe: Recipe, state: RunState) -> Params:
+    """The parameters to publish: the best if kept, else the average if asked for, else the last."""
+    if recipe.best and state.best is not None:
+        return recipe.best.read(state.best, state.params)
+    if state.ema is not None:
+        return recipe.ema.read(state.ema, state.params)
+    return state.params
+
+
+@torch.no_grad()
+def score(recipe: Recipe, task: Task, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """How well pictures [B, 3, H, W] do, seen whole and undisturbed: loss [B] and, per guide, similarities [B, P]."""
+    loss, similarities = images.new_zeros(len(images)), []
+    for guide, targets in zip(recipe.guides, task.targets, strict=True):
+        eye = guide.perceptor
+        params = sample_cutouts(preset("plain"), task.seeds, 0, 1, *images.shape[-2:], eye.image_size)
+        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
+        embeddings = eye.encode_image(views)[:, None]
+        each, similar = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
+        if recipe.prompt_mean:
+            each = each / (targets.weights != 0).sum(1).clamp_min(1)
+        loss = loss + guide.weight * each
+        similarities.append(similar)
+    return loss, similarities
+
+
+def fit_spec(spec: CutoutSpec, generator: Generator, size: int) -> CutoutSpec:
+    """The spec for this generator and perceptor: whole-pixel crops where the picture has the perceptor's size, and
+    crops of the same share of the canvas, resampled, where it has another."""
+    if not spec.integer_shift or generator.height == generator.width == size:
+        return spec
+    side = min(generator.height, generator.width) / min(generator.canvas_size)
+    return replace(spec, integer_shift=False, shared_shift=False, crop=(side, side))
+
+
+def _rows(mask: Tensor, like: Tensor) -> Tensor:
+    return mask.reshape(-1, *(1,) * (like.ndim - 1))

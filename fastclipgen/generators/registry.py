@@ -1,0 +1,112 @@
+"""The generators by name, their options, and making one. Loads torch only when a generator is looked into."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from fastclipgen.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from fastclipgen.generators.base import Generator
+
+_TABLE = {
+    "fourier": "fourier:Fourier",
+    "pixels": "pixels:Pixels",
+    "siren": "siren:Siren",
+    "stack": "stack:Stack",
+    "vae": "vae:Vae",
+}
+"""name -> file:class. A new generator is one line here."""
+
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Sequence[int]: "whole numbers with commas between them",
+    type(None): "none",
+}
+
+
+def names() -> list[str]:
+    """The generators that `create` knows, sorted."""
+    return sorted(_TABLE)
+
+
+def generator_class(name: str) -> type[Generator]:
+    """The class of that name; raises UserError for an unknown one."""
+    if name not in _TABLE:
+        raise unknown("generator", name, _TABLE)
+    file, _, class_name = _TABLE[name].partition(":")
+    return getattr(importlib.import_module(f"fastclipgen.generators.{file}"), class_name)
+
+
+def options(name: str) -> dict[str, Any]:
+    """The constructor's options of a generator with their defaults."""
+    return {key: parameter.default for key, parameter in _parameters(name).items()}
+
+
+def parse_options(name: str, texts: Iterable[str]) -> dict[str, Any]:
+    """["key=value", ...] as typed options; raises UserError for what generator `name` does not take.
+
+    Values: numbers, true/false, none, and lists as 1,8,64.
+    """
+    parsed: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        key = key.strip().replace("-", "_")
+        if not equals or not key:
+            raise UserError(f"a generator option is written key=value, got '{text}' (generator '{name}')")
+        if key in parsed:
+            raise UserError(f"option '{key}' of generator '{name}' was given twice; give it once")
+        parsed[key] = value.strip()
+    return _typed(name, parsed)
+
+
+def create(name: str, height: int, width: int, optimizer: str | None = None, **chosen: Any) -> Generator:
+    """The generator `name` for pictures of height x width pixels, with `chosen` constructor options.
+
+    `optimizer`: the optimiser's name where it is known, so that a generator with several forms takes the fitting one;
+    an option in `chosen` wins. Raises UserError for unknown names, unknown options and unfit values.
+    """
+    made_by = generator_class(name)
+    suggested = made_by.options_for(optimizer) if optimizer is not None else {}
+    make: Any = made_by
+    return make(height, width, **(suggested | _typed(name, chosen)))
+
+
+def _parameters(name: str) -> dict[str, inspect.Parameter]:
+    signature = inspect.signature(generator_class(name).__init__)
+    return {key: value for key, value in signature.parameters.items() if key not in ("self", "height", "width")}
+
+
+def _typed(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = _parameters(name)
+    hints = typing.get_type_hints(generator_class(name).__init__)
+    result = {}
+    for key, value in given.items():
+        if key not in known:
+            raise unknown(f"option of generator '{name}'", key, known)
+        result[key] = _convert(name, key, value, hints[key])
+    return result
+
+
+def _convert(name: str, key: str, value: Any, hint: Any) -> Any:
+    kinds = typing.get_args(hint) or (hint,)
+    plain = value
+    if isinstance(value, str):
+        if type(None) in kinds and value.lower() == "none":
+            return None
+        if any(typing.get_origin(kind) is Sequence for kind in kinds):
+            plain = [part.strip() for part in value.split(",")]
+    try:
+        return TypeAdapter(hint).validate_python(plain)
+    except ValidationError as error:
+        wanted = " or ".join(_KINDS.get(kind, str(kind)) for kind in kinds)
+        raise UserError(f"option '{key}' of generator '{name}' must be {wanted}, got {value!r}") from error

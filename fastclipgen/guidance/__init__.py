@@ -1,0 +1,1 @@
+"""What a picture should become: prompt syntax, targets for the perceptors, constraints on the picture itself."""

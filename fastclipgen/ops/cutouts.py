@@ -1,0 +1,121 @@
+"""The cutouts op: pictures to the normalised, augmented views that a perceptor sees.
+
+Warp, colour, erase, noise, clamp, normalise. It draws no geometry (`cutout_params` does) and knows no perceptor. This
+is the reference in plain torch, on any device; it differentiates with respect to the pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fastclipgen.errors import UserError
+from fastclipgen.ops import philox
+from fastclipgen.ops.colour import brightness_contrast, scale_saturation, to_unit_range, turn_hue
+from fastclipgen.ops.cutout_params import PRESETS, CutoutParams, CutoutSpec, preset, sample_cutouts
+from fastclipgen.ops.cutout_warp import warp
+from fastclipgen.ops.philox import Stream
+
+__all__ = ["PRESETS", "CutoutParams", "CutoutSpec", "cutouts", "preset", "sample_cutouts"]
+
+
+def cutouts(
+    images: Tensor,
+    params: CutoutParams,
+    size: int,
+    mean: Sequence[float] | Tensor,
+    std: Sequence[float] | Tensor,
+    dtype: torch.dtype,
+    deterministic: bool = False,
+) -> Tensor:
+    """The views of each picture, ready for a perceptor.
+
+    images: float32 or float64 [B, 3, H, W] in 0..1. params: from `sample_cutouts` for these B, H, W and `size`.
+    mean, std: three numbers each (0 and 1 leave views in 0..1). dtype: of the result; arithmetic is in the pictures'.
+    deterministic: the backward adds in a fixed order on every device; slower on GPUs, equal up to rounding.
+    Returns [B*N, 3, size, size], view n of picture b at row b*N + n. Raises UserError for shapes that do not match.
+    """
+    _check(images, params, size, mean, std)
+    return reference_cutouts(images, params, mean, std, dtype, deterministic)
+
+
+def reference_cutouts(
+    images: Tensor,
+    params: CutoutParams,
+    mean: Sequence[float] | Tensor,
+    std: Sequence[float] | Tensor,
+    dtype: torch.dtype,
+    deterministic: bool,
+) -> Tensor:
+    """`cutouts` in plain torch, without the checks."""
+    spec = params.spec
+    views = warp(images, params, deterministic).movedim(2, 1).flatten(0, 1)  # [B*N, 3, S, S]
+    if spec.has_colour:
+        views = _colour(views, spec, params.colour.flatten(0, 1).to(images.dtype))
+    if spec.has_erasing:
+        views = _erase(views, params.erase.flatten(0, 1))
+    if spec.has_noise:
+        views = views + _noise(params).to(images.dtype)
+    if spec.clamp:
+        views = to_unit_range(views)
+    return _normalise(views, mean, std).to(dtype)
+
+
+def _colour(views: Tensor, spec: CutoutSpec, factors: Tensor) -> Tensor:
+    if spec.brightness > 0 or spec.contrast > 0:
+        views = brightness_contrast(views, factors[:, 0], factors[:, 1])
+    if spec.saturation > 0:
+        views = scale_saturation(views, factors[:, 2])
+    return turn_hue(views, factors[:, 3]) if spec.hue > 0 else views
+
+
+def _erase(views: Tensor, boxes: Tensor) -> Tensor:
+    """Zeros inside each view's box; boxes [M, 4] in pixels."""
+    place = torch.arange(views.shape[-1], device=views.device)
+    x0, y0, x1, y1 = boxes[:, :, None].unbind(1)  # [M, 1] each
+    columns, rows = (place >= x0) & (place < x1), (place >= y0) & (place < y1)  # [M, S]
+    return torch.where((rows[:, None, :, None] & columns[:, None, None, :]), 0.0, views)
+
+
+def _noise(params: CutoutParams) -> Tensor:
+    """[B*N, 3, S, S] float32 noise, scaled per view; drawn per pixel in the order of [3, S, S]."""
+    draw = philox.normals if params.spec.noise == "normal" else philox.uniforms
+    views = params.matrix.shape[1]
+    noise = draw(params.seeds, params.step, Stream.NOISE, 3 * params.size**2, views)  # [B, N, 3*S*S]
+    return (noise * params.noise_scale[..., None]).unflatten(-1, (3, params.size, params.size)).flatten(0, 1)
+
+
+def _normalise(views: Tensor, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor) -> Tensor:
+    return (views - _channels(mean, views)) / _channels(std, views)
+
+
+def _channels(values: Sequence[float] | Tensor, like: Tensor) -> Tensor:
+    """Three numbers as [3, 1, 1], filled on the device: a copy from the host would wait for it."""
+    if not isinstance(values, Tensor):
+        values = torch.stack([like.new_full((), value) for value in values])
+    return values.to(device=like.device, dtype=like.dtype)[:, None, None]
+
+
+def _check(
+    images: Tensor, params: CutoutParams, size: int, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor
+) -> None:
+    expected = (params.matrix.shape[0], 3, params.height, params.width)
+    if tuple(images.shape) != expected:
+        raise UserError(
+            f"cutouts: the parameters were drawn for pictures of shape {list(expected)} (B, 3, H, W), "
+            f"got {list(images.shape)}; draw them anew for these pictures"
+        )
+    if images.dtype not in (torch.float32, torch.float64):
+        raise UserError(f"cutouts: pictures must be float32 or float64 in 0..1, got {images.dtype}; convert them")
+    if size != params.size:
+        raise UserError(f"cutouts: the parameters were drawn for views of {params.size} pixels, asked for {size}")
+    if images.device != params.matrix.device:
+        raise UserError(
+            f"cutouts: pictures are on {images.device} and the parameters on {params.matrix.device}; "
+            "put the seeds on the pictures' device"
+        )
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) != 3:
+            raise UserError(f"cutouts: {name} must be three numbers, one per colour channel, got {len(values)}")

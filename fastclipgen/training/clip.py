@@ -1,0 +1,162 @@
+"""Training the tiny CLIP on the shapes world: a contrast of pictures, true captions, near-miss captions and junk."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from random import Random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from open_clip import CLIP, SimpleTokenizer
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from fastclipgen.data.shapes import HELD_OUT_SEED, ShapesDataset
+from fastclipgen.data.shapes_captions import VALUES, distract, say, state, true_of
+from fastclipgen.data.shapes_render import render
+from fastclipgen.training.hard_views import adversarial, disturb, random_cameras, shuffled, warped
+from fastclipgen.training.loop import TrainOptions
+from fastclipgen.training.vae import to_tensor
+
+DISTRACTORS = 3  # near-miss captions a picture
+STRENGTH = 3.0  # L2 radius of the adversary at 64 px
+LABELS = (0, 1, 2, 8, 9)  # the facts that auxiliary heads read from the embedding: see shapes_scene.FACTS
+
+
+def config() -> dict:
+    """The open_clip model configuration of the built-in perceptor."""
+    return json.loads((resources.files("fastclipgen.assets") / "shapes_clip.json").read_text())
+
+
+def build_clip(settings: dict) -> CLIP:
+    """An untrained CLIP of the configuration; words that no caption uses mean nothing (a zero embedding)."""
+    model = CLIP(settings["embed_dim"], settings["vision_cfg"], settings["text_cfg"])
+    rng = Random(0)
+    scenes = ShapesDataset(0).scenes(np.arange(4000))
+    tokenizer = SimpleTokenizer(context_length=settings["text_cfg"]["context_length"])
+    tokens = tokenizer([say(state(facts, rng), rng) for facts in scenes.facts])
+    known = torch.zeros(settings["text_cfg"]["vocab_size"], 1)
+    known[tokens.unique()] = 1
+    with torch.no_grad():
+        model.token_embedding.weight.mul_(known)
+    return model
+
+
+class CLIPWithHeads(nn.Module):
+    """The CLIP, and linear readers of labels from the image embedding, which only training uses."""
+
+    def __init__(self, clip: CLIP, embed_dim: int) -> None:
+        super().__init__()
+        self.clip = clip
+        self.heads = nn.Linear(embed_dim, sum(VALUES[c] for c in LABELS))
+
+
+def label_loss(logits: Tensor, facts: Tensor) -> Tensor:
+    """Mean cross entropy of the labels; logits [n, sum of values], facts int64 [n, 11]."""
+    parts = logits.split([VALUES[c] for c in LABELS], dim=1)
+    offset = {0: 1}  # "objects" counts from 1
+    return torch.stack(
+        [F.cross_entropy(p, facts[:, c] - offset.get(c, 0)) for p, c in zip(parts, LABELS, strict=True)]
+    ).mean()
+
+
+def contrast(image: Tensor, text: Tensor, scale: Tensor, true: Tensor, junk: Tensor, shapeless: Tensor) -> Tensor:
+    """Symmetric InfoNCE. image [n, E], text [m >= n, E] (the first n are the pictures' own captions), junk [j, E];
+    all of unit length; true [n, m]: what other captions a picture makes true, which then are no negatives; shapeless [n]:
+    captions that name no shape, which junk may make true, so they are not held against it."""
+    n = len(image)
+    own = torch.eye(n, len(text), dtype=torch.bool)
+    logits = (scale * image @ text.T).masked_fill(true & ~own, -1e4)
+    target = torch.arange(n)
+    against_junk = (scale * text[:n] @ junk.T).masked_fill(shapeless[:, None], -1e4)
+    against = torch.cat([logits[:, :n].T, against_junk], dim=1)
+    return 0.5 * F.cross_entropy(logits, target) + 0.5 * F.cross_entropy(against, target)
+
+
+class CLIPTask:
+    def __init__(self, options: TrainOptions, bf16: bool = True) -> None:
+        torch.manual_seed(options.seed)
+        settings = config()
+        self.model = CLIPWithHeads(build_clip(settings), settings["embed_dim"])
+        self.model.clip.visual.to(memory_format=torch.channels_last)
+        self.tokenizer = SimpleTokenizer(context_length=settings["text_cfg"]["context_length"])
+        self.options, self.bf16 = options, bf16
+        self.data = ShapesDataset(options.seed, settings["vision_cfg"]["image_size"])
+
+    def _captions(self, facts: np.ndarray, rng: Random) -> tuple[list[str], np.ndarray]:
+        """Each picture's own caption first, then the near misses of all: texts [n * (1 + DISTRACTORS)] and statements."""
+        own = [state(row, rng) for row in facts]
+        near = [distract(said, rng) for said in own for _ in range(DISTRACTORS)]
+        return [say(said, rng) for said in own + near], np.stack(own + near)
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        options = self.options
+        key = options.seed * 1_000_003 + step
+        rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
+        scenes = self.data.scenes(step * options.batch + np.arange(options.batch))
+        clean = to_tensor(render(scenes, self.data.size, random_cameras(len(scenes), rng)))
+        texts, statements = self._captions(scenes.facts, Random(key))
+        true = torch.from_numpy(true_of(statements, scenes.facts))
+        facts = torch.from_numpy(scenes.facts)
+        n = len(scenes)
+
+        part = n // 8
+        junk = torch.cat([warped(clean[: 3 * part], generator), shuffled(clean[3 * part : 4 * part], generator)])
+        views = disturb(clean, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            with sdpa_kernel(
+                SDPBackend.MATH
+            ):  # on a CPU the fused backward takes half of the step for these short texts
+                text = self.model.clip.encode_text(self.tokenizer(texts), normalize=True).float()
+        scale = self.model.clip.logit_scale.exp().clamp_max(50)
+        half, ramp = n // 2, min(1.0, step / (0.15 * options.steps))
+
+        def scores(image: Tensor, text: Tensor) -> Tensor:
+            """Logits of pictures against captions without the other true captions, [len(image), m]."""
+            others = true[: len(image)] & ~torch.eye(len(image), len(text), dtype=torch.bool)
+            return (scale * F.normalize(image, dim=1) @ text.T).masked_fill(others, -1e4)
+
+        def attack(images: Tensor) -> Tensor:
+            return F.cross_entropy(scores(self._embed(images), text.detach()), torch.arange(half), reduction="sum")
+
+        self.model.eval()  # the adversary does not move the statistics of the normalisation layers
+        views[:half] = adversarial(views[:half], attack, STRENGTH * ramp, 1, generator)
+        self.model.train()
+        embedded = self._embed(torch.cat([views, disturb(junk, generator)]))
+        image, other = F.normalize(embedded[:n], dim=1), F.normalize(embedded[n:], dim=1)
+        contrasted = contrast(image, text, scale, true, other, torch.from_numpy(statements[:n, 1] < 0))
+        labels = label_loss(self.model.heads(embedded[:n]), facts)
+        right = (scores(image, text).argmax(1) == torch.arange(n)).float().mean()
+        values = {"contrast": contrasted, "labels": labels, "right": right, "scale": scale}
+        return contrasted + 0.3 * labels, {k: v.detach() for k, v in values.items()}
+
+    def _embed(self, images: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            return self.model.clip.encode_image(images.to(memory_format=torch.channels_last)).float()
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, pictures: int = 512) -> dict[str, float]:
+        """How often a held-out picture's own caption beats 7 that differ from it in one attribute each; plain pictures,
+        and views as hard as in training (without the adversary)."""
+        assert isinstance(model, CLIPWithHeads)
+        data, rng, generator = ShapesDataset(HELD_OUT_SEED, self.data.size), Random(1), torch.Generator().manual_seed(1)
+        scenes = data.scenes(np.arange(pictures))
+        texts = []
+        for row in scenes.facts:
+            said = state(row, rng)
+            texts += [say(s, rng) for s in [said, *(distract(said, rng) for _ in range(7))]]
+        clean = to_tensor(render(scenes, data.size))
+        text = torch.cat(
+            [
+                model.clip.encode_text(self.tokenizer(texts[i : i + 512]), normalize=True)
+                for i in range(0, len(texts), 512)
+            ]
+        )
+        text = text.view(pictures, 8, -1)
+        metrics = {}
+        for name, images in {"retrieval": clean, "retrieval_hard_views": disturb(clean, generator)}.items():
+            image = torch.cat([model.clip.encode_image(part, normalize=True) for part in images.split(128)])
+            metrics[name] = float(((text @ image[:, :, None])[..., 0].argmax(1) == 0).float().mean())
+        return metrics
