@@ -13,7 +13,7 @@ DEMO_PROMPT := a red circle on a blue background
 
 demo: install
 	@mkdir -p demo
-	@$(BIN)/fastclipgen "$(DEMO_PROMPT)" --steps 500 --out demo
+	@$(BIN)/fastclipgen "$(DEMO_PROMPT)" --steps 500 --output demo/red-circle.png
 	@echo "The picture: $$(ls -t $(CURDIR)/demo/*.png | head -n 1)"
 
 test: install-dev

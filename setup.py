@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -44,8 +45,9 @@ class BuildNative(build_ext):
         for note in notes:
             note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(reason + "\n", encoding="utf-8")
-        # setuptools turns this into a warning and goes on, because the extension is optional
-        raise CompileError(f"{reason}; installing fastclipgen as pure Python (slower on the CPU, same results)")
+        # A Python warning, because newer versions of pip show those of a build even without -v.
+        warnings.warn(f"installing fastclipgen as pure Python (slower, same results): {reason}", stacklevel=1)
+        raise CompileError(reason)  # the extension is optional, so setuptools goes on without it
 
     def build_with_cmake(self, target: Path, cuda: str) -> None:
         import pybind11  # in the build environment; a missing one is reported like a missing compiler

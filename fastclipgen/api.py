@@ -1,7 +1,7 @@
 """From settings to pictures: loads the guides, makes the generator, plans batches, runs the engine.
 
-`generate` is the one call; `Job` is the same in two steps, for those who want to see the resolved settings, save pictures
-as they finish, or be interrupted. Nothing here writes a file.
+`generate` is the one call; `Job` is the same in two steps, for those who want to see the resolved settings, save
+pictures as they finish, or be interrupted. Nothing here writes a file.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class Result:
         generator = self.metadata["settings"]["generator"]
         return NameFields(prompt=self.prompt, seed=self.seed, index=self.index, generator=generator)
 
-    def save(self, template: str | Path = "outputs/{slug}-{seed}.png", *, metadata: bool = True, quality: int = 95) -> Path:
+    def save(
+        self, template: str | Path = "outputs/{slug}-{seed}.png", *, metadata: bool = True, quality: int = 95
+    ) -> Path:
         """Write the picture under the first free name of the template (outputs.naming); returns the name."""
         stored = self.metadata if metadata else None
         return save_image(self.pixels, template, stored, fields=self.fields, quality=quality)
@@ -214,7 +216,11 @@ class Job:
         negatives = [prompt for text in config.negative for prompt in parse_prompts(text)]
         images = [self._image_target(text) for text in config.image_prompts]
         targets = build_targets(
-            [one.perceptor for one in self.loaded], texts, [negatives] * len(texts), [images] * len(texts), device=device
+            [one.perceptor for one in self.loaded],
+            texts,
+            [negatives] * len(texts),
+            [images] * len(texts),
+            device=device,
         )
         seeds = torch.tensor([picture.seed for picture in pictures], dtype=torch.int64, device=device)
         needs_start = any(constraint.name in ("l1", "l2") for constraint in self.recipe.constraints)
@@ -255,7 +261,9 @@ class Job:
             "scores": {"loss": loss, "similarities": similar},
         }
         pixels = to_uint8(result.images[row])
-        return Result(pixels, picture.prompt, picture.seed, picture.index, loss, similar, result.steps, finite, metadata)
+        return Result(
+            pixels, picture.prompt, picture.seed, picture.index, loss, similar, result.steps, finite, metadata
+        )
 
 
 def _paste(canvas: Tensor, picture: Tensor) -> Tensor:

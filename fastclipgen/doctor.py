@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from fastclipgen import __version__
 from fastclipgen.ops import library
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -49,7 +50,7 @@ def _version(package: str) -> str:
 
 
 def _versions() -> list[str]:
-    lines = [f"fastclipgen {_version('fastclipgen')}", f"python {sys.version.split()[0]} on {platform.platform()}"]
+    lines = [f"fastclipgen {__version__}", f"python {sys.version.split()[0]} on {platform.platform()}"]
     return lines + [f"{package} {_version(package)}" for package in _PACKAGES]
 
 

@@ -66,7 +66,12 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """What becomes of the pictures; shared with `rerun`."""
     group = parser.add_argument_group("output")
     add = group.add_argument
-    add("-o", "--output", metavar="TEMPLATE", help=f"default {DEFAULT_OUTPUT.replace('%', '%%')}; .png, .jpg or .webp; never overwrites")
+    add(
+        "-o",
+        "--output",
+        metavar="TEMPLATE",
+        help=f"default {DEFAULT_OUTPUT.replace('%', '%%')}; .png, .jpg or .webp; never overwrites",
+    )
     add("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
     add("--no-metadata", action="store_true", help="store no settings in the pictures")
     add("--save-every", type=int, default=0, metavar="STEPS", help="also save the picture every so many steps")

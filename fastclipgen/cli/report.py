@@ -1,4 +1,4 @@
-"""What a run says while it goes on: a bar on a terminal, plain lines elsewhere, JSON lines, or nothing. Loads no torch."""
+"""What a run says while it goes on: a bar on a terminal, lines elsewhere, JSON lines, or nothing. Loads no torch."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class Reporter:
             self.event("step", step=self.done, steps=self.total, loss=loss, it_per_s=round(rate, 3))
         else:
             left = (self.total - self.done) / rate
-            print(f"step {self.done}/{self.total}  loss {loss:.4f}  {rate:.2f} it/s  {left:.0f} s left", file=sys.stderr)
+            print(
+                f"step {self.done}/{self.total}  loss {loss:.4f}  {rate:.2f} it/s  {left:.0f} s left", file=sys.stderr
+            )
 
     def picture(self, path: str, result: Any) -> None:
         self.event(

@@ -46,7 +46,9 @@ class Session:
         job = Job(self.config, notice=early.notice)
         config = job.config
         self.reporter = Reporter((config.steps or 0) * job.batches, args.quiet, args.json)
-        check_output(self.output, self._sample_metadata(job), quality=args.quality, size=(config.height or 1, config.width or 1))
+        check_output(
+            self.output, self._sample_metadata(job), quality=args.quality, size=(config.height or 1, config.width or 1)
+        )
         clips = ", ".join(one.description for one in job.loaded)
         last = job.pictures[-1].seed
         seeds = f"seed {config.seed}" + (f"..{last}" if last != config.seed else "")
@@ -62,8 +64,8 @@ class Session:
         broken = [result for result in results if not result.finite]
         if broken:
             raise UserError(
-                f"the loss of {len(broken)} of {len(results)} pictures became NaN or infinite; their last finite state was "
-                "saved, so lower --learning-rate or use --precision fp32"
+                f"the loss of {len(broken)} of {len(results)} pictures became NaN or infinite, and their last finite "
+                "state was saved; lower --learning-rate or use --precision fp32"
             )
         return 128 + signal.SIGINT if self.stopping else 0
 
@@ -103,7 +105,9 @@ class Session:
     def _videos(self, job: Job) -> dict[int, VideoWriter]:
         if not self.args.video:
             return {}
-        return {p.index: VideoWriter(self.args.video, self._fields(job, p.index), fps=self.args.fps) for p in job.pictures}
+        return {
+            p.index: VideoWriter(self.args.video, self._fields(job, p.index), fps=self.args.fps) for p in job.pictures
+        }
 
     def _fields(self, job: Job, index: int) -> NameFields:
         picture = job.pictures[index]
@@ -111,7 +115,9 @@ class Session:
 
     def _snapshots(self, job: Job, first: int, info: Any) -> None:
         for row, pixels in enumerate(to_uint8(info.images())):
-            path = save_image(pixels, self.output, None, fields=self._fields(job, first + row), tag=f"-step{info.step - 1:05}")
+            path = save_image(
+                pixels, self.output, None, fields=self._fields(job, first + row), tag=f"-step{info.step - 1:05}"
+            )
             self.reporter.event("snapshot", path=str(path), step=info.step - 1)
 
     @staticmethod
@@ -128,5 +134,3 @@ class Session:
             raise KeyboardInterrupt
         self.stopping = True
         self.reporter.notice("stopping after this step; what there is will be saved (Ctrl-C again to stop at once)")
-
-

@@ -39,5 +39,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from fastclipgen.training.run import train
 
-    train(**{k: v for k, v in vars(args).items() if k not in ("command", "run")})
+    train(**{name: value for name, value in vars(args).items() if name != "data"})
     return 0

@@ -1,7 +1,7 @@
 """What "auto" means: the settings that work well for a generator with a guide. Loads no torch.
 
-The figures for the built-in CLIP were chosen by the drawing test (`fastclipgen eval shapes`, docs/drawing-test.md); those
-for real CLIPs are the ones of the method that each generator comes from.
+The figures for the built-in CLIP were chosen by the drawing test (`fastclipgen eval shapes`, docs/drawing-test.md);
+those for real CLIPs are the ones of the method that each generator comes from.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "vae": {"size": 256, "steps": 200, "views": 8, "cutouts": "gentle", "learning_rate": 0.05, "schedule": "cosine:0.1",
             "starts": 2048, "tracks": 4},
     "stack": {"size": 128, "cutouts": "gentle", "optimizer": "adam", "learning_rate": 0.03, "schedule": "cosine:0.1"},
-    "pixels": {"size": 128, "cutouts": "gentle", "learning_rate": 0.02, "schedule": "cosine:0.1", "constraints": ["tv:1"]},
+    "pixels": {"size": 128, "cutouts": "gentle", "learning_rate": 0.02, "schedule": "cosine:0.1",
+               "constraints": ["tv:1"]},
     "fourier": {"size": 128, "cutouts": "gentle", "learning_rate": 0.05, "schedule": "cosine:0.1"},
     "siren": {"size": 64, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
 }  # fmt: skip
@@ -43,12 +44,12 @@ def resolve_generator(config: RunConfig, builtin: bool) -> str:
 def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learning_rates: dict[str, float]) -> RunConfig:
     """The config with every open setting decided.
 
-    generator: the resolved name (a user's own module has one that is in no table, and gets COMMON); builtin: whether the
-    guide is the built-in CLIP; learning_rates: the default of each optimiser, used when the user named the optimiser.
+    generator: the resolved name (a user's own module has one that is in no table, and gets COMMON); builtin: whether
+    the guide is the built-in CLIP; learning_rates: the default of each optimiser, used when the user named one.
     """
     table = COMMON | {"size": 224} | (BUILTIN if builtin else REAL).get(generator, {})
     side = int(table["size"])
-    optimizer = table["optimizer"] if config.optimizer == "auto" else config.optimizer
+    optimizer = str(table["optimizer"]) if config.optimizer == "auto" else config.optimizer
     rate = table["learning_rate"] if optimizer == table["optimizer"] else learning_rates.get(optimizer, 0.05)
 
     def chosen(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The settings of a run, validated, as stored in every picture. Loads no torch and touches no file.
 
-A setting left at None or "auto" is decided when the run begins (see defaults.py), and the picture stores what was decided.
+A setting left at None or "auto" is decided when the run begins (see defaults.py), and the picture stores what was
+decided.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
-PixelSide = int
 
 
 class RunConfig(BaseModel):
@@ -26,7 +26,9 @@ class RunConfig(BaseModel):
     prompts: list[str] = Field(description="one picture each; `|` inside joins several prompts in one picture")
     negative: list[str] = Field([], description="prompts that every picture moves away from")
     image_prompts: list[str] = Field([], description="paths of pictures to come close to, PATH[:WEIGHT[:STOP]]")
-    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="of the first picture; the next have seed + 1, + 2 ...")
+    seed: int | None = Field(
+        None, ge=0, le=MAX_SEED, description="of the first picture; the next have seed + 1, + 2 ..."
+    )
     count: int = Field(1, ge=1, le=100_000, description="pictures per prompt")
     steps: int | None = Field(None, ge=0, le=10_000_000)
     width: int | None = Field(None, ge=1, le=MAX_SIDE)

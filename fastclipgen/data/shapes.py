@@ -1,7 +1,7 @@
 """The shapes world: procedurally drawn pictures with captions and labels, seeded and reproducible.
 
-Twelve colours, ten shapes, sizes and places, plain and patterned grounds, two objects with relations. Picture i of a seed
-is the same whatever batch it comes in. Training code sees it through `ShapesDataset`; the parts are in shapes_sdf
+Twelve colours, ten shapes, sizes and places, plain and patterned grounds, two objects with relations. Picture i of a
+seed is the same whatever batch it comes in. Training code sees it through `ShapesDataset`; the parts are in shapes_sdf
 (outlines), shapes_scene (random scenes), shapes_render (pixels) and shapes_captions (sentences).
 """
 

@@ -45,7 +45,7 @@ def state(facts: np.ndarray, rng: Random) -> np.ndarray:
     if said[OBJECTS] == 1:
         if said[SIZE0] == 1 or rng.random() < 0.5:
             said[SIZE0] = -1
-        if said[PLACE] == 4 and rng.random() < 0.9 or rng.random() < 0.3:
+        if (said[PLACE] == 4 and rng.random() < 0.9) or rng.random() < 0.3:
             said[PLACE] = -1
     elif rng.random() < 0.25:
         said[AXIS] = -1

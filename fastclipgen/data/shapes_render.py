@@ -13,7 +13,7 @@ def cameras(
 ) -> np.ndarray:
     """Views of a scene as float32 [n, 2, 3]: output position (x, y, 1) in 0..1 -> scene position.
 
-    zoom: fraction of the scene's side that is seen; turn: radians; shift: [n, 2], fraction of the side. About the centre.
+    zoom: fraction of the scene's side that is seen; turn: radians, about the centre; shift: [n, 2], of the side.
     """
     zoom, turn = np.broadcast_to(zoom, n), np.broadcast_to(turn, n)
     c, s = zoom * np.cos(turn), zoom * np.sin(turn)

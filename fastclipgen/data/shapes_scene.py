@@ -1,6 +1,7 @@
 """Drawing scenes of the shapes world at random: which objects, where, on what ground. Knows no pixels and no words.
 
-Scene number i of a seed is always the same, whatever batch it is drawn in: its numbers come from Philox keyed by (seed, i).
+Scene number i of a seed is always the same, whatever batch it is drawn in: its numbers come from Philox keyed by
+(seed, i).
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def corners(name: str) -> np.ndarray:
 
 
 def distance(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Signed distance of the points (x, y) to the shape `name`, float32 of their shape, in units of the shape's radius."""
+    """Signed distance of the points (x, y) to the shape `name`, of their shape, in units of the shape's radius."""
     if name == "circle":
         return np.hypot(x, y) - 0.97
     if name == "ring":

@@ -58,7 +58,11 @@ class Engine:
         self.recipe, self.rates, self.starts, self.tracks = recipe, rates, max(starts, tracks), tracks
 
     def run(
-        self, task: Task, params: Params | None = None, callbacks: Sequence[Callback] = (), interrupted: Callable[[], bool] | None = None
+        self,
+        task: Task,
+        params: Params | None = None,
+        callbacks: Sequence[Callback] = (),
+        interrupted: Callable[[], bool] | None = None,
     ) -> EngineResult:
         """Optimise the pictures of `task` from `params` (None: from their seeds).
 

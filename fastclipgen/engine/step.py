@@ -102,7 +102,14 @@ def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, 
     for k, (guide, targets) in enumerate(zip(guides, task.targets, strict=True)):
         eye = guide.perceptor
         params = sample_cutouts(
-            guide.spec, task.seeds, step * len(guides) + k, guide.views, height, width, eye.image_size, recipe.shared_seed
+            guide.spec,
+            task.seeds,
+            step * len(guides) + k,
+            guide.views,
+            height,
+            width,
+            eye.image_size,
+            recipe.shared_seed,
         )
         views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
         embeddings = eye.encode_image(views).unflatten(0, (batch, guide.views))
@@ -113,7 +120,9 @@ def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, 
     return loss
 
 
-def take_step(recipe: Recipe, task: Task, state: RunState, step: int | Tensor, lr: Tensor) -> tuple[RunState, Tensor, Tensor]:
+def take_step(
+    recipe: Recipe, task: Task, state: RunState, step: int | Tensor, lr: Tensor
+) -> tuple[RunState, Tensor, Tensor]:
     """The state after one step, the loss [B] and the canvas [B, 3, h, w] before it.
 
     A picture whose loss or gradient is not finite keeps its parameters from then on.
@@ -152,10 +161,11 @@ def finish(recipe: Recipe, state: RunState) -> Params:
 @torch.no_grad()
 def score(recipe: Recipe, task: Task, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     """How well pictures [B, 3, H, W] do, seen whole and undisturbed: loss [B] and, per guide, similarities [B, P]."""
-    loss, similarities = images.new_zeros(len(images)), []
+    batch, _, height, width = images.shape
+    loss, similarities = images.new_zeros(batch), []
     for guide, targets in zip(recipe.guides, task.targets, strict=True):
         eye = guide.perceptor
-        params = sample_cutouts(preset("plain"), task.seeds, 0, 1, *images.shape[-2:], eye.image_size)
+        params = sample_cutouts(preset("plain"), task.seeds, 0, 1, height, width, eye.image_size)
         views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
         embeddings = eye.encode_image(views)[:, None]
         each, similar = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)

@@ -1,8 +1,8 @@
 """The built-in learned prior: latents of the tiny layered VAE, which draws scenes of the shapes world at any size.
 
-The parameters are whitened latents w [B, 64]: the VAE's latent is mean + factor @ w, with the mean and the Cholesky factor
-of the latents of pictures it was trained on, so that w of random pictures is standard normal. Their norm is kept near
-that of random ones.
+The parameters are whitened latents w [B, 64]: the VAE's latent is mean + factor @ w, with the mean and the Cholesky
+factor of the latents of pictures it was trained on, so that w of random pictures is standard normal. Their norm is kept
+near that of random ones.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ WEIGHTS = "shapes_vae.safetensors"
 
 class Vae(Generator):
     """norm: largest length of a whitened latent, in units of sqrt(64), the length of random ones."""
+
+    prior_mean: Tensor
+    prior_factor: Tensor
 
     name = "vae"
     default_optimizer = "adam"

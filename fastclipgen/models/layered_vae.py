@@ -1,10 +1,10 @@
 """A tiny variational autoencoder that draws in layers, sharp at any size. Knows nothing of training or files.
 
-The latent is one vector with a standard normal prior (Kingma & Welling 2013). The decoder turns it into a ground (a colour
-that may vary linearly, and a second one where a pattern shows) and two objects, each a colour, a place, a size, an angle
-and an outline, put in its place by a spatial transformer (Jaderberg et al. 2015), as in AIR (Eslami et al. 2016). Outlines
-and patterns are soft choices among learned fields. An outline's field is a distance, so edges are one pixel wide at
-whatever size is asked for.
+The latent is one vector with a standard normal prior (Kingma & Welling 2013). The decoder turns it into a ground (a
+colour that may vary linearly, and a second one where a pattern shows) and two objects, each a colour, a place, a size,
+an angle and an outline, put in its place by a spatial transformer (Jaderberg et al. 2015), as in AIR (Eslami et al.
+2016). Outlines and patterns are soft choices among learned fields. An outline's field is a distance, so edges are one
+pixel wide at whatever size is asked for.
 """
 
 from __future__ import annotations
@@ -62,12 +62,9 @@ class Encoder(nn.Module):
             nn.Conv2d(64, 128, 4, stride=2, padding=1), Block(128), Block(128), nn.SiLU(),
             nn.Conv2d(128, 128, 4, stride=2, padding=1), Block(128), nn.SiLU(),
         )  # fmt: skip
-        self.head = nn.Sequential(
-            nn.Linear(128 * 16, 256), nn.SiLU(), nn.Linear(256, 256), nn.SiLU(), nn.Linear(256, 2 * LATENT)
-        )
-        nn.init.constant_(
-            self.head[-1].bias[LATENT:], -5.0
-        )  # little noise at first, so there is something to learn from
+        last = nn.Linear(256, 2 * LATENT)
+        self.head = nn.Sequential(nn.Linear(128 * 16, 256), nn.SiLU(), nn.Linear(256, 256), nn.SiLU(), last)
+        nn.init.constant_(last.bias[LATENT:], -5.0)  # little noise at first, so there is something to learn from
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.head(self.body(images * 2 - 1).flatten(1)).float().chunk(2, dim=1)

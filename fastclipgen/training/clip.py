@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
+from collections.abc import Callable
+from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip import CLIP, SimpleTokenizer
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from fastclipgen.assets import asset
 from fastclipgen.data.shapes import HELD_OUT_SEED, ShapesDataset
 from fastclipgen.data.shapes_captions import VALUES, distract, say, state, true_of
 from fastclipgen.data.shapes_render import render
+from fastclipgen.perceptors.names import register_config, unlabelled
+from fastclipgen.perceptors.open_clip import load_checkpoint
+from fastclipgen.training.export import fold_normalisation, save_half
 from fastclipgen.training.hard_views import adversarial, disturb, random_cameras, shuffled, warped
 from fastclipgen.training.loop import TrainOptions
 from fastclipgen.training.vae import to_tensor
@@ -27,7 +34,7 @@ LABELS = (0, 1, 2, 8, 9)  # the facts that auxiliary heads read from the embeddi
 
 def config() -> dict:
     """The open_clip model configuration of the built-in perceptor."""
-    return json.loads((resources.files("fastclipgen.assets") / "shapes_clip.json").read_text())
+    return json.loads(asset("shapes_clip.json").read_text())
 
 
 def build_clip(settings: dict) -> CLIP:
@@ -40,7 +47,7 @@ def build_clip(settings: dict) -> CLIP:
     known = torch.zeros(settings["text_cfg"]["vocab_size"], 1)
     known[tokens.unique()] = 1
     with torch.no_grad():
-        model.token_embedding.weight.mul_(known)
+        cast(nn.Embedding, model.token_embedding).weight.mul_(known)
     return model
 
 
@@ -64,8 +71,8 @@ def label_loss(logits: Tensor, facts: Tensor) -> Tensor:
 
 def contrast(image: Tensor, text: Tensor, scale: Tensor, true: Tensor, junk: Tensor, shapeless: Tensor) -> Tensor:
     """Symmetric InfoNCE. image [n, E], text [m >= n, E] (the first n are the pictures' own captions), junk [j, E];
-    all of unit length; true [n, m]: what other captions a picture makes true, which then are no negatives; shapeless [n]:
-    captions that name no shape, which junk may make true, so they are not held against it."""
+    all of unit length; true [n, m]: what other captions a picture makes true, which then are no negatives; shapeless
+    [n]: captions that name no shape, which junk may make true, so they are not held against it."""
     n = len(image)
     own = torch.eye(n, len(text), dtype=torch.bool)
     logits = (scale * image @ text.T).masked_fill(true & ~own, -1e4)
@@ -86,7 +93,7 @@ class CLIPTask:
         self.data = ShapesDataset(options.seed, settings["vision_cfg"]["image_size"])
 
     def _captions(self, facts: np.ndarray, rng: Random) -> tuple[list[str], np.ndarray]:
-        """Each picture's own caption first, then the near misses of all: texts [n * (1 + DISTRACTORS)] and statements."""
+        """Each picture's own caption, then the near misses of all: texts [n * (1 + DISTRACTORS)] and statements."""
         own = [state(row, rng) for row in facts]
         near = [distract(said, rng) for said in own for _ in range(DISTRACTORS)]
         return [say(said, rng) for said in own + near], np.stack(own + near)
@@ -105,11 +112,11 @@ class CLIPTask:
         part = n // 8
         junk = torch.cat([warped(clean[: 3 * part], generator), shuffled(clean[3 * part : 4 * part], generator)])
         views = disturb(clean, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            with sdpa_kernel(
-                SDPBackend.MATH
-            ):  # on a CPU the fused backward takes half of the step for these short texts
-                text = self.model.clip.encode_text(self.tokenizer(texts), normalize=True).float()
+        with (
+            torch.autocast("cpu", torch.bfloat16, enabled=self.bf16),
+            sdpa_kernel(SDPBackend.MATH),
+        ):  # on a CPU the fused backward takes half of the step for these short texts
+            text = self.model.clip.encode_text(self.tokenizer(texts), normalize=True).float()
         scale = self.model.clip.logit_scale.exp().clamp_max(50)
         half, ramp = n // 2, min(1.0, step / (0.15 * options.steps))
 
@@ -136,27 +143,38 @@ class CLIPTask:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             return self.model.clip.encode_image(images.to(memory_format=torch.channels_last)).float()
 
-    @torch.no_grad()
-    def evaluate(self, model: nn.Module, pictures: int = 512) -> dict[str, float]:
-        """How often a held-out picture's own caption beats 7 that differ from it in one attribute each; plain pictures,
-        and views as hard as in training (without the adversary)."""
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
         assert isinstance(model, CLIPWithHeads)
-        data, rng, generator = ShapesDataset(HELD_OUT_SEED, self.data.size), Random(1), torch.Generator().manual_seed(1)
-        scenes = data.scenes(np.arange(pictures))
-        texts = []
-        for row in scenes.facts:
-            said = state(row, rng)
-            texts += [say(s, rng) for s in [said, *(distract(said, rng) for _ in range(7))]]
-        clean = to_tensor(render(scenes, data.size))
-        text = torch.cat(
-            [
-                model.clip.encode_text(self.tokenizer(texts[i : i + 512]), normalize=True)
-                for i in range(0, len(texts), 512)
-            ]
-        )
-        text = text.view(pictures, 8, -1)
-        metrics = {}
-        for name, images in {"retrieval": clean, "retrieval_hard_views": disturb(clean, generator)}.items():
-            image = torch.cat([model.clip.encode_image(part, normalize=True) for part in images.split(128)])
-            metrics[name] = float(((text @ image[:, :, None])[..., 0].argmax(1) == 0).float().mean())
-        return metrics
+        return retrieval(model.clip.encode_image, lambda texts: model.clip.encode_text(self.tokenizer(texts)))
+
+    def export(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """The CLIP without the heads, for views normalised as open_clip does; measured as the perceptor loads it."""
+        assert isinstance(model, CLIPWithHeads)
+        folded = fold_normalisation(model.clip.state_dict(), OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)
+        save_half(folded, path)
+        arch = register_config(asset("shapes_clip.json"))
+        eye = load_checkpoint(arch, path, unlabelled(arch), "shapes-clip", notice=lambda line: None)
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (eye.mean, eye.std))
+        return retrieval(lambda images: eye.encode_image((images - mean) / std), eye.encode_text)
+
+
+@torch.no_grad()
+def retrieval(
+    encode_image: Callable[[Tensor], Tensor], encode_text: Callable[[list[str]], Tensor], pictures: int = 1000
+) -> dict[str, float]:
+    """How often a held-out picture's own caption beats 7 that differ from it in one attribute each; for plain pictures,
+    and for views disturbed as in training. encode_image takes pictures [n, 3, 64, 64] in 0..1."""
+    data, rng, generator = ShapesDataset(HELD_OUT_SEED), Random(1), torch.Generator().manual_seed(1)
+    scenes = data.scenes(np.arange(pictures))
+    texts = []
+    for facts in scenes.facts:
+        said = state(facts, rng)
+        texts += [say(s, rng) for s in [said, *(distract(said, rng) for _ in range(7))]]
+    clean = to_tensor(render(scenes, data.size))
+    text = torch.cat([encode_text(texts[i : i + 800]) for i in range(0, len(texts), 800)])
+    text = F.normalize(text, dim=1).view(pictures, 8, -1)
+    metrics = {}
+    for name, images in {"retrieval": clean, "retrieval_hard_views": disturb(clean, generator)}.items():
+        image = F.normalize(torch.cat([encode_image(part) for part in images.split(125)]), dim=1)
+        metrics[name] = float(((text @ image[:, :, None])[..., 0].argmax(1) == 0).float().mean())
+    return metrics

@@ -1,8 +1,8 @@
 """What makes a guide of a classifier: hard views, junk, and an adversary. Knows nothing of captions or models' insides.
 
-A picture made by ascent is no photograph: it has noise, wrong frequencies, and whatever fools the guide. So the guide is
-trained on views as strong as the cutouts, on an adversary's pictures (Madry et al. 2017), and on junk that resembles a
-picture without showing what its caption says (RATIO, Augustin et al. 2020).
+A picture made by ascent is no photograph: it has noise, wrong frequencies, and whatever fools the guide. So the guide
+is trained on views as strong as the cutouts, on an adversary's pictures (Madry et al. 2017), and on junk that resembles
+a picture without showing what its caption says (RATIO, Augustin et al. 2020).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def shuffled(images: Tensor, generator: torch.Generator) -> Tensor:
 def adversarial(
     images: Tensor, loss: Callable[[Tensor], Tensor], strength: float, steps: int, generator: torch.Generator
 ) -> Tensor:
-    """Pictures within an L2 ball (radius uniform in 0..`strength` per picture) where `loss` is larger: a few gradient steps."""
+    """Pictures in an L2 ball where `loss` is larger, by a few gradient steps; its radius is up to `strength`."""
     radius = strength * torch.rand(len(images), 1, 1, 1, generator=generator)
     offset = torch.randn(images.shape, generator=generator)
     offset = offset / offset.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * radius * 0.5

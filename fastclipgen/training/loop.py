@@ -1,7 +1,7 @@
 """The one training loop: AdamW, warm-up and cosine, EMA, exact resume, metrics. Knows nothing of any model or data set.
 
-A task gives the loss of step i, and draws everything random in it from the number i: so a run that was stopped, killed or
-saved goes on exactly where it was. Checkpoints are written beside the metrics, atomically, and on Ctrl-C.
+A task gives the loss of step i, and draws everything random in it from the number i: so a run that was stopped, killed
+or saved goes on exactly where it was. Checkpoints are written beside the metrics, atomically, and on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from fastclipgen.errors import UserError
 class Task(Protocol):
     """What the loop needs of a model in training."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module: ...
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of step `step` (0-d) and values to report (0-d, detached)."""
@@ -34,6 +35,10 @@ class Task(Protocol):
 
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         """Metrics of `model` (the average of weights) on held-out data."""
+        ...
+
+    def export(self, model: nn.Module, path: Path) -> dict[str, float]:
+        """Write `model` as the file that ships and return the metrics of that file."""
         ...
 
 
@@ -105,7 +110,8 @@ class Training:
         if state["options"] != asdict(self.options):
             changed = sorted(k for k, v in asdict(self.options).items() if state["options"].get(k) != v)
             raise UserError(
-                f"{self.checkpoint} was made with another {', '.join(changed)}; resume with the same options or choose another folder"
+                f"{self.checkpoint} was made with another {', '.join(changed)}; "
+                "resume with the same options, choose another folder, or start again with --fresh"
             )
         self.task.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])

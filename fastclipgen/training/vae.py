@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fastclipgen.data.shapes import HELD_OUT_SEED, ShapesDataset
 from fastclipgen.data.shapes_render import render
 from fastclipgen.data.shapes_scene import Scenes
 from fastclipgen.models.layered_vae import OBJECTS, SIDE, LayeredVAE, Parts, draw
+from fastclipgen.training.export import save_half, whiten
 from fastclipgen.training.loop import TrainOptions
 
 
@@ -26,7 +30,7 @@ def psnr(images: Tensor, truth: Tensor) -> Tensor:
 
 
 def pattern_number(scenes: Scenes) -> np.ndarray:
-    """int64 [n]: 0 for no pattern, else one number for every kind, pitch (3, 4, 5) and direction that looks different."""
+    """int64 [n]: 0 for no pattern, else one number for every kind, pitch (3, 4, 5) and direction that differ."""
     kind, pitch = scenes.facts[:, 8], scenes.pitch.astype(np.int64) - 3
     return np.select([kind == 2, kind == 3, kind == 4], [1 + pitch * 3 + scenes.tilt, 10 + pitch, 13 + pitch], 0)
 
@@ -64,7 +68,7 @@ def supervision(parts: Parts, scenes: Scenes) -> Tensor:
 
 
 class VAETask:
-    """kl_weight: of the KL term in nats, against the mean squared error of a colour value; guide: of the supervision."""
+    """kl_weight: of the KL term in nats, against the mean squared error of a colour; guide: of the supervision."""
 
     def __init__(self, options: TrainOptions, kl_weight: float = 1e-5, guide: float = 0.05, bf16: bool = True) -> None:
         torch.manual_seed(options.seed)
@@ -107,3 +111,18 @@ class VAETask:
             "active_latents": float((latents.std(0) > 0.1).sum()),
             "latent_norm": float(latents.norm(dim=1).mean()),
         }
+
+    @torch.no_grad()
+    def export(self, model: nn.Module, path: Path, pictures: int = 8192) -> dict[str, float]:
+        """The VAE with the whitening of its latents, from the latents of training pictures."""
+        assert isinstance(model, LayeredVAE)
+        found = [
+            model.encoder(to_tensor(self.data.images(np.arange(start, start + 256))))
+            for start in range(0, pictures, 256)
+        ]
+        means, log_variances = (torch.cat(parts) for parts in zip(*found, strict=True))
+        save_half({**model.state_dict(), **whiten(means, log_variances.exp())}, path)
+        shipped = LayeredVAE().eval()
+        tensors = {key: value.float() for key, value in load_file(path).items()}
+        shipped.load_state_dict({key: value for key, value in tensors.items() if not key.startswith("prior_")})
+        return self.evaluate(shipped)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import fastclipgen
+
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ["fastclipgen", "kernels", "csrc", "setup.py", "CMakeLists.txt", "pyproject.toml", "MANIFEST.in", "LICENSE"]
 
@@ -59,10 +61,12 @@ print(library.native_reason())
 FIRST_WORDS = "[[[1713891541, 3781805453, 3159862348, 2600524760]]]"  # 6627e8d5 e169c58d bc57ac4c 9b00dbd8
 
 
+@pytest.mark.slow
 def test_with_a_compiler(tmp_path: Path) -> None:
     wheel, unpacked = build_wheel(tmp_path, FASTCLIPGEN_NO_CUDA="1")
     assert len(list((unpacked / "fastclipgen").glob("_C.*.so"))) == 1
     assert not (unpacked / "fastclipgen" / "_C.missing.txt").exists()
+    assert wheel.name.startswith(f"fastclipgen-{fastclipgen.__version__}-")
     assert not wheel.name.endswith("none-any.whl")
     where, backend, words, reason = run_in(unpacked, DRAW).splitlines()
     assert where.startswith(str(unpacked))

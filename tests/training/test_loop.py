@@ -1,0 +1,150 @@
+"""The training loop: exact resume, averages, the learning rate, and how it stops when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fastclipgen.errors import UserError
+from fastclipgen.training.loop import Training, TrainOptions, learning_rate
+
+OPTIONS = TrainOptions(
+    steps=6, batch=4, learning_rate=0.05, warmup=2, ema=0.9, seed=3, evaluate_every=2, save_every=3
+)
+
+
+class Line:
+    """Fits a line through points that depend on the step's number alone; a batch norm stands for buffers."""
+
+    def __init__(self, seed: int = 0, broken_from: int | None = None, interrupt_at: int | None = None) -> None:
+        self.model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+        self.broken_from, self.interrupt_at = broken_from, interrupt_at
+        self.seen: list[int] = []
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if step == self.interrupt_at:
+            raise KeyboardInterrupt
+        assert self.model.training
+        self.seen.append(step)
+        points = torch.randn(4, 2, generator=torch.Generator().manual_seed(100 + step))
+        loss = (self.model(points)[:, 0] - points.sum(1)).square().mean()
+        if self.broken_from is not None and step >= self.broken_from:
+            loss = loss * torch.nan
+        return loss, {"step_seen": torch.tensor(float(step))}
+
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        assert not model.training
+        with torch.no_grad():
+            return {"at_one": float(model(torch.ones(1, 2)))}
+
+
+def lines(folder: Path) -> list[dict]:
+    kept = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in kept]
+
+
+def same_state(one: nn.Module, two: nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), two.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_resumed_run_is_the_uninterrupted_run(tmp_path: Path) -> None:
+    whole = Training(Line(), OPTIONS, tmp_path / "whole")
+    metrics = whole.run(quiet=True)
+
+    first = Training(Line(interrupt_at=3), OPTIONS, tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        first.run(quiet=True)
+    assert first.checkpoint.exists(), "Ctrl-C saves"
+    task = Line(seed=99)  # what a new process begins with is overwritten
+    second = Training(task, OPTIONS, tmp_path / "parts")
+    assert second.resume()
+    assert second.step == 3
+    assert second.run(quiet=True) == metrics
+    assert task.seen == [3, 4, 5]
+    assert same_state(whole.task.model, second.task.model)
+    assert same_state(whole.average, second.average)
+    assert lines(tmp_path / "whole") == lines(tmp_path / "parts")
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_the_average_lags_behind_and_is_what_is_measured(tmp_path: Path) -> None:
+    task = Line()
+    training = Training(task, OPTIONS, tmp_path)
+    weight = training.average[0].weight.clone()  # pyright: ignore
+    for step in range(3):
+        training.run_step()
+        keep = min(0.9, (2 + step) / (11 + step))
+        weight = keep * weight + (1 - keep) * task.model[0].weight.detach()
+        torch.testing.assert_close(training.average[0].weight, weight)  # pyright: ignore
+    assert torch.equal(training.average[1].running_mean, task.model[1].running_mean)  # pyright: ignore
+    assert not same_state(training.average, task.model)
+    assert not any(p.requires_grad for p in training.average.parameters())
+
+
+def test_reports_what_the_task_says(tmp_path: Path) -> None:
+    logged = []
+    metrics = Training(Line(), OPTIONS, tmp_path, lambda *entry: logged.append(entry)).run(quiet=True)
+    found = lines(tmp_path)
+    assert [line["step"] for line in found if "at_one" in line] == [2, 4, 6]
+    assert found[-1]["at_one"] == pytest.approx(metrics["at_one"], abs=1e-6)
+    [last] = [line for line in found if "loss" in line]
+    assert last["step"] == 6
+    assert last["step_seen"] == 5
+    assert last["gradient_norm"] > 0
+    assert ("at_one", metrics["at_one"], 6) in logged
+
+
+def test_a_finished_run_resumes_to_its_metrics(tmp_path: Path) -> None:
+    metrics = Training(Line(), OPTIONS, tmp_path).run(quiet=True)
+    again = Training(Line(seed=5), OPTIONS, tmp_path)
+    assert again.resume()
+    assert again.run(quiet=True) == metrics
+
+
+def test_without_a_checkpoint_nothing_is_resumed(tmp_path: Path) -> None:
+    assert not Training(Line(), OPTIONS, tmp_path / "new" / "folder").resume()
+
+
+def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
+    Training(Line(), OPTIONS, tmp_path).save()
+    other = Training(Line(), replace(OPTIONS, learning_rate=0.1, seed=4), tmp_path)
+    with pytest.raises(UserError, match=r"another learning_rate, seed;.*"):
+        other.resume()
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the loss became nan at step 6.*learning-rate"):
+        Training(Line(broken_from=4), OPTIONS, tmp_path).run(quiet=True)
+
+
+def test_warm_up_then_half_a_cosine() -> None:
+    options = replace(OPTIONS, steps=110, warmup=10, learning_rate=0.2)
+    rates = [learning_rate(step, options) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.02 * (i + 1) for i in range(10)])
+    assert rates[10] == pytest.approx(0.2)
+    assert rates[60] == pytest.approx(0.2 * (0.01 + 0.99 / 2))
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert learning_rate(110, options) == pytest.approx(0.002)
+    assert all(math.isfinite(learning_rate(s, replace(OPTIONS, steps=1, warmup=1))) for s in range(3))
+
+
+def test_gradients_are_clipped_and_vectors_do_not_decay(tmp_path: Path) -> None:
+    task = Line()
+    training = Training(task, replace(OPTIONS, weight_decay=0.5), tmp_path)
+    decayed, rest = training.optimizer.param_groups
+    assert {p.ndim for p in decayed["params"]} == {2}
+    assert {p.ndim for p in rest["params"]} == {1}
+    assert (decayed["weight_decay"], rest["weight_decay"]) == (0.5, 0.0)
+    count = len(list(task.model.parameters()))
+    assert len(decayed["params"]) + len(rest["params"]) == count
