@@ -28,11 +28,10 @@ class BuildNative(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         target = Path(self.get_ext_fullpath(ext.name)).resolve()
-        notes = [target.parent / MISSING_NOTE]
-        if self.editable_mode:
-            notes.append(ROOT / "fastclipgen" / MISSING_NOTE)
-        for note in notes:
-            note.unlink(missing_ok=True)
+        homes = [target.parent, *([ROOT / "fastclipgen"] if self.editable_mode else [])]
+        for home in homes:  # nothing of an earlier build may pass for this one
+            for old in home.glob("_C.*"):
+                old.unlink()
         wishes = ["OFF"] if os.environ.get("FASTCLIPGEN_NO_CUDA") == "1" else ["AUTO", "OFF"]
         reason = ""
         for cuda in wishes:
@@ -42,9 +41,9 @@ class BuildNative(build_ext):
             except (OSError, ImportError, CompileError) as error:
                 reason = str(error)
                 self.warn(f"building {ext.name} with CUDA {cuda} failed: {reason}")
-        for note in notes:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(reason + "\n", encoding="utf-8")
+        for home in homes:
+            home.mkdir(parents=True, exist_ok=True)
+            (home / MISSING_NOTE).write_text(reason + "\n", encoding="utf-8")
         # A Python warning, because newer versions of pip show those of a build even without -v.
         warnings.warn(f"installing fastclipgen as pure Python (slower, same results): {reason}", stacklevel=1)
         raise CompileError(reason)  # the extension is optional, so setuptools goes on without it

@@ -24,7 +24,7 @@ BACKGROUND_SHARE = 0.85  # of the pixels around the object that must have the ba
 COLOUR_SHARE = 0.80  # of the pixels of the object that must have its colour
 REGION_SHARE = 0.85  # of all pixels that are not background that must be in one piece
 COVERAGE = (0.015, 0.70)  # of the picture, for the object
-OVERLAP = 0.85  # intersection over union with the best shape; less is no known shape
+OVERLAP = 0.88  # intersection over union with the best shape; less is no known shape
 
 
 @dataclass(frozen=True)
@@ -80,30 +80,31 @@ def judge(pixels: np.ndarray, shape: str, colour: str, background: str) -> Verdi
     ground = _frame_colour(names)
     object_ = opened(names != ground)
     region = largest(object_)
-    if not region.any():
-        share = float(np.mean(names == COLOURS.index(background)))
-        right = share >= BACKGROUND_SHARE
-        return Verdict(
-            right, False, False, COLOURS[ground], None, None, False, 0.0, 0.0, 0.0, share, 0.0, 0.0
-        )  # fmt: skip
-    around = ~dilate(region, 2)
+    mask = largest(_outlined(rgb, region, names == ground)) if region.any() else region
+    around = ~dilate(mask, 2)
     background_share = float(np.mean((names == COLOURS.index(background))[around])) if around.any() else 0.0
+    background_right = ground == COLOURS.index(background) and background_share >= BACKGROUND_SHARE
+    if not mask.any():
+        return Verdict(
+            background_right=background_right, colour_right=False, shape_right=False, seen_background=COLOURS[ground],
+            seen_colour=None, seen_shape=None, compact=False, iou=0.0, asked_iou=0.0, coverage=0.0,
+            background_share=background_share, colour_share=0.0, region_share=0.0,
+        )  # fmt: skip
 
-    mask = _outlined(rgb, region, names == ground)
-    body = erode(mask) if erode(mask).any() else region
+    body = erode(mask) if erode(mask).any() else mask
     seen_colour = COLOURS[int(nearest_colour(np.median(rgb[body], axis=0)))]
-    counted = body | (object_ & ~dilate(region, 2))  # other things in the picture have their say too
-    colour_share = float(np.mean(names[counted] == COLOURS.index(colour)))
-
-    coverage, region_share = float(mask.mean()), float(region.sum() / object_.sum())
+    others = object_ & around  # other things in the picture, or a pattern, have their say too
+    colour_share = float(np.mean(names[body | others] == COLOURS.index(colour)))
+    region_share = float(mask.sum() / (mask.sum() + others.sum()))
+    coverage = float(mask.mean())
     sensible = COVERAGE[0] <= coverage <= COVERAGE[1]
     compact = sensible and region_share >= REGION_SHARE
-    fits = overlaps(largest(mask))
+    fits = overlaps(mask)
     best = int(fits.argmax())
     seen_shape = SHAPES[best] if compact and fits[best] >= OVERLAP else None
     colour_right = seen_colour == colour and colour_share >= COLOUR_SHARE and sensible
     return Verdict(
-        background_right=ground == COLOURS.index(background) and background_share >= BACKGROUND_SHARE,
+        background_right=background_right,
         colour_right=colour_right,
         shape_right=colour_right and seen_shape == shape,
         seen_background=COLOURS[ground],

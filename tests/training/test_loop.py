@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from fastclipgen.errors import UserError
 from fastclipgen.training.loop import Training, TrainOptions, learning_rate
 
-OPTIONS = TrainOptions(
-    steps=6, batch=4, learning_rate=0.05, warmup=2, ema=0.9, seed=3, evaluate_every=2, save_every=3
-)
+OPTIONS = TrainOptions(steps=6, batch=4, learning_rate=0.05, warmup=2, ema=0.9, seed=3, evaluate_every=2, save_every=3)
 
 
 class Line:
@@ -46,6 +44,9 @@ class Line:
         assert not model.training
         with torch.no_grad():
             return {"at_one": float(model(torch.ones(1, 2)))}
+
+    def export(self, model: nn.Module, path: Path) -> dict[str, float]:
+        raise AssertionError("the loop does not export")
 
 
 def lines(folder: Path) -> list[dict]:
@@ -124,7 +125,7 @@ def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the loss became nan at step 6.*learning-rate"):
+    with pytest.raises(UserError, match=r"the loss became nan at step 6.*learning-rate"):
         Training(Line(broken_from=4), OPTIONS, tmp_path).run(quiet=True)
 
 

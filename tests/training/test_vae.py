@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from fastclipgen.data.shapes import ShapesDataset
-from fastclipgen.models.layered_vae import OBJECTS, OUTLINE_SIDE, OUTLINES, PATTERNS, SIDE, Parts
+from fastclipgen.models.layered_vae import LATENT, OBJECTS, OUTLINE_SIDE, OUTLINES, PATTERNS, SIDE, Parts
 from fastclipgen.training.loop import TrainOptions
 from fastclipgen.training.vae import VAETask, pattern_number, psnr, supervision, to_tensor
 
@@ -70,7 +72,7 @@ def test_supervision_vanishes_at_the_truth_and_only_there() -> None:
     )
     assert supervision(parts, scenes).item() == pytest.approx(0, abs=1e-6)
     for name in ("ground", "second", "present", "centre", "log_radius", "angle", "ink"):
-        wrong = parts._replace(**{name: getattr(parts, name) * 0.5 + 0.2})
+        wrong = parts._replace(**{name: 0.2 - getattr(parts, name) * 0.5})
         assert supervision(wrong, scenes).item() > 1e-3, name
     for name in ("pattern_choice", "outline_choice"):
         assert supervision(parts._replace(**{name: getattr(parts, name).roll(1, -1)}), scenes).item() > 1, name
@@ -93,7 +95,7 @@ def test_the_loss_is_finite_and_decided_by_the_step(task: VAETask) -> None:
 def test_steps_lower_the_loss(task: VAETask) -> None:
     optimizer = torch.optim.AdamW(task.model.parameters(), lr=1e-3)
     losses = []
-    for _ in range(6):
+    for _ in range(4):
         loss, _ = task.loss(0)
         optimizer.zero_grad()
         loss.backward()
@@ -102,8 +104,21 @@ def test_steps_lower_the_loss(task: VAETask) -> None:
     assert losses[-1] < losses[0]
 
 
-def test_evaluate_gives_the_documented_metrics(task: VAETask) -> None:
-    metrics = task.evaluate(task.model, pictures=128)
+def test_export_writes_the_shipped_weights_and_measures_them(task: VAETask, tmp_path: Path, monkeypatch) -> None:
+    few = task.evaluate
+
+    def evaluate(model: torch.nn.Module) -> dict[str, float]:
+        assert model is not task.model
+        return few(model, pictures=128)
+
+    monkeypatch.setattr(task, "evaluate", evaluate)
+    metrics = task.export(task.model.eval(), tmp_path / "vae.safetensors", pictures=256)
     assert set(metrics) == {"psnr_db", "psnr_db_128px", "active_latents", "latent_norm"}
     assert 0 < metrics["psnr_db"] < 40
     assert 0 < metrics["psnr_db_128px"] < 40
+    tensors = load_file(tmp_path / "vae.safetensors")
+    assert tensors.pop("prior_mean").shape == (LATENT,)
+    assert tensors.pop("prior_factor").shape == (LATENT, LATENT)
+    wanted = {key: value.half() for key, value in task.model.state_dict().items()}
+    assert set(tensors) == set(wanted)
+    assert all(torch.equal(value, wanted[key]) for key, value in tensors.items())

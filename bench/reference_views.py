@@ -1,0 +1,113 @@
+"""One augmented view at a time, the way scripts for this job draw them: slicing, F.interpolate, torchvision.
+
+The same kinds and ranges as fastclipgen's cutouts, with the libraries' own semantics (zeros around turned views,
+multiplicative brightness), so pictures and times compare, single views do not.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+
+import torch
+import torch.nn.functional as F
+import torchvision.transforms.functional as TF
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+
+from fastclipgen.errors import UserError
+from fastclipgen.ops.cutout_spec import CutoutSpec
+
+
+class PlainViews:
+    """Draws views of `size` pixels of one picture. Raises UserError for what the reference does not draw."""
+
+    def __init__(self, spec: CutoutSpec, size: int, seed: int, device: torch.device) -> None:
+        unknown = [name for name in ("whole", "flip_probability") if getattr(spec, name)]
+        unknown += ["aspect"] if spec.aspect != (1.0, 1.0) else []
+        if unknown:
+            raise UserError(
+                f"the reference loop draws no views with {' and '.join(unknown)}; measure another cutout preset"
+            )
+        self.spec, self.size = spec, size
+        self.random = random.Random(seed)
+        self.noise = torch.Generator(device).manual_seed(seed)
+
+    def pad(self, image: Tensor) -> Tensor:
+        """The picture [1, 3, H, W] with room for crops that stick out."""
+        spec, (height, width) = self.spec, image.shape[-2:]
+        if spec.integer_shift:
+            return image
+        largest = [length * spec.crop[1] for length in self._frame(height, width)]
+        over = [
+            math.ceil(side * spec.overhang + max(0.0, side - n)) for side, n in zip(largest, (height, width), strict=True)
+        ]
+        self.room = over
+        if not any(over):
+            return image
+        mode = "replicate" if spec.padding in ("border", "reflection") else "constant"
+        return F.pad(image, [over[1], over[1], over[0], over[0]], mode=mode)
+
+    def draw(self, padded: Tensor) -> Tensor:
+        """One view [1, 3, S, S] of what `pad` returned, before the perceptor's mean and std."""
+        view = self._colour(self._warp(self._crop(padded)))
+        spec, size = self.spec, self.size
+        if spec.has_erasing and self.random.random() < spec.erase_probability:
+            view = self._erase(view)
+        if spec.has_noise:
+            scale = self.random.uniform(*spec.noise_scale)
+            make = torch.randn if spec.noise == "normal" else torch.rand
+            view = view + scale * make(1, 3, size, size, generator=self.noise, device=view.device)
+        return view.clamp(0, 1) if spec.clamp else view
+
+    def _frame(self, height: int, width: int) -> tuple[int, int]:
+        return (height, width) if self.spec.frame == "picture" else (min(height, width),) * 2
+
+    def _crop(self, padded: Tensor) -> Tensor:
+        spec, size = self.spec, self.size
+        height, width = padded.shape[-2:]
+        if spec.integer_shift:
+            y, x = self.random.randint(0, height - size), self.random.randint(0, width - size)
+            return padded[..., y : y + size, x : x + size]
+        frame = self._frame(height - 2 * self.room[0], width - 2 * self.room[1])
+        share = spec.crop[0] + self.random.random() ** spec.crop_power * (spec.crop[1] - spec.crop[0])
+        rows, cols = (max(1, round(length * share)) for length in frame)
+        # as far out as the overhang allows; a crop that is larger than the picture contains it
+        y = self._offset(height, rows, self.room[0])
+        x = self._offset(width, cols, self.room[1])
+        crop = padded[..., y : y + rows, x : x + cols]
+        return F.interpolate(crop, (size, size), mode="bilinear", align_corners=False, antialias=True)
+
+    def _offset(self, padded: int, side: int, room: int) -> int:
+        length, over = padded - 2 * room, int(side * self.spec.overhang)
+        ends = sorted((-over, length - side + over))
+        return max(0, min(room + self.random.randint(*ends), padded - side))
+
+    def _warp(self, view: Tensor) -> Tensor:
+        spec, size, uniform = self.spec, self.size, self.random.uniform
+        if spec.has_affine and self.random.random() < spec.affine_probability:
+            shift = [round(uniform(-1, 1) * part * size) for part in spec.translate]
+            angle, shear = uniform(-spec.rotation, spec.rotation), uniform(-spec.shear, spec.shear)
+            view = TF.affine(view, angle, shift, 1.0, [shear, 0.0], InterpolationMode.BILINEAR)
+        if spec.has_perspective and self.random.random() < spec.perspective_probability:
+            last, reach = size - 1, spec.perspective * size / 2
+            corners = [[0, 0], [last, 0], [last, last], [0, last]]
+            moved = [[round(abs(v - uniform(0, reach))) for v in corner] for corner in corners]
+            view = TF.perspective(view, corners, moved, InterpolationMode.BILINEAR)
+        return view
+
+    def _colour(self, view: Tensor) -> Tensor:
+        spec, uniform = self.spec, self.random.uniform
+        if not spec.has_colour or self.random.random() >= spec.colour_probability:
+            return view
+        view = TF.adjust_brightness(view, 1 + uniform(-spec.brightness, spec.brightness))
+        view = TF.adjust_contrast(view, 1 + uniform(-spec.contrast, spec.contrast))
+        view = TF.adjust_saturation(view, 1 + uniform(-spec.saturation, spec.saturation))
+        return TF.adjust_hue(view, uniform(-spec.hue, spec.hue))
+
+    def _erase(self, view: Tensor) -> Tensor:
+        area = self.random.uniform(*self.spec.erase_area) * self.size**2
+        aspect = self.random.uniform(*self.spec.erase_aspect)
+        rows, cols = (min(self.size, max(1, round(math.sqrt(v)))) for v in (area * aspect, area / aspect))
+        y, x = self.random.randint(0, self.size - rows), self.random.randint(0, self.size - cols)
+        return TF.erase(view, y, x, rows, cols, torch.zeros((), device=view.device))

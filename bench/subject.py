@@ -1,0 +1,79 @@
+"""What is measured: the engine's own step, set up through the public API exactly as a run sets it up.
+
+Random starts are not scored: they cost once a run, not every step, and both sides are to begin at the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastclipgen.api import Job
+from fastclipgen.config.run import make_config
+from fastclipgen.engine.step import Task, begin, canvas, finish, score, take_step
+from fastclipgen.guidance.prompts import parse_prompts
+from fastclipgen.guidance.targets import build_targets
+
+PROMPTS = (
+    "a red circle on a blue background",
+    "a yellow star on a black background",
+    "a green triangle on a white background",
+    "a pink heart on a gray background",
+    "an orange ring on a purple background",
+    "a white cross on a brown background",
+    "a cyan diamond on a red background",
+    "a black square on a yellow background",
+)
+
+
+class Subject:
+    """A job's settings and models, and the task of its pictures. `settings`: fields of RunConfig.
+
+    The prompts are repeated, each time with new seeds, until there are `pictures` of them. Raises UserError.
+    """
+
+    def __init__(self, pictures: int, settings: dict[str, Any], prompts: Sequence[str] = PROMPTS) -> None:
+        asked = [prompts[i % len(prompts)] for i in range(pictures)]
+        self.job = Job(make_config({"seed": 0} | settings | {"prompts": asked}), notice=lambda line: None)
+        self.recipe, self.device = self.job.recipe, self.job.device
+        self.rates = self.job.engine.rates.to(self.device)
+        perceptors = [one.perceptor for one in self.job.loaded]
+        targets = build_targets(perceptors, [parse_prompts(prompt) for prompt in asked], device=self.device)
+        seeds = torch.tensor([picture.seed for picture in self.job.pictures], dtype=torch.int64, device=self.device)
+        self.task = Task(seeds, tuple(targets))
+
+    def rows(self, count: int) -> Task:
+        """The task of the first `count` pictures."""
+        return self.task.rows(torch.arange(count, device=self.device))
+
+    def rate(self, step: int) -> Tensor:
+        """The learning rate of a step; after the last step, that of the last."""
+        return self.rates[min(step, len(self.rates) - 1)]
+
+    def quality(self, images: Tensor) -> float:
+        """Mean loss of the first pictures [B, 3, H, W], seen whole."""
+        return float(score(self.recipe, self.rows(len(images)), images)[0].mean())
+
+
+class EngineRun:
+    """`batch` pictures of the subject, moved together by fastclipgen's own step."""
+
+    def __init__(self, subject: Subject, batch: int) -> None:
+        self.subject, self.batch, self.step = subject, batch, 0
+        self.task = subject.rows(batch)
+        self.state = begin(subject.recipe, subject.recipe.generator.init(self.task.seeds))
+
+    def advance(self, steps: int) -> None:
+        for _ in range(steps):
+            rate = self.subject.rate(self.step)
+            self.state, _, _ = take_step(self.subject.recipe, self.task, self.state, self.step, rate)
+            self.step += 1
+
+    @torch.no_grad()
+    def images(self) -> Tensor:
+        """The pictures so far, [B, 3, H, W] in 0..1."""
+        recipe = self.subject.recipe
+        return recipe.generator.publish(canvas(recipe, self.task, finish(recipe, self.state)))
