@@ -8,6 +8,7 @@ time, a Python loop over the cutouts, torch.optim, the stack as one tensor per r
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,11 +47,14 @@ class ReferenceRun:
             self.eyes = [copy.deepcopy(eye) for eye in self.eyes]
             for eye in self.eyes:
                 eye.module.requires_grad_(True)
-        self.views = [
-            PlainViews(guide.spec, guide.perceptor.image_size, picture, device) for guide in recipe.guides
-        ]  # fmt: skip
+        self.mean = [torch.tensor(eye.mean, device=device).view(1, 3, 1, 1) for eye in self.eyes]
+        self.std = [torch.tensor(eye.std, device=device).view(1, 3, 1, 1) for eye in self.eyes]
+        self.views = [PlainViews(guide.spec, guide.perceptor.image_size, picture, device) for guide in recipe.guides]
         self.params = {key: value.detach().requires_grad_() for key, value in self._start().items()}
-        self.optimizer = OPTIMIZERS[recipe.optimizer.name](list(self.params.values()), lr=subject.job.config.learning_rate)  # pyright: ignore[reportCallIssue]
+        self.rates: list[float] = subject.rates.tolist()
+        optimizer: Any = OPTIMIZERS[recipe.optimizer.name]
+        self.optimizer: torch.optim.Optimizer = optimizer(list(self.params.values()), lr=self.rates[0])
+        self.weights: list[float] = self.task.targets[0].weights[0].tolist()  # the same for every perceptor
         self.losses: list[float] = []
 
     def advance(self, steps: int) -> None:
@@ -67,7 +71,7 @@ class ReferenceRun:
             loss.backward()
             self.optimizer.step()
             with torch.no_grad():
-                for key, value in self.generator.project(dict(self.params)).items():
+                for key, value in self.generator.project(self.params).items():
                     self.params[key].copy_(value)
             if not self.careful:
                 self.losses.append(loss.item())
@@ -77,3 +81,36 @@ class ReferenceRun:
     def images(self) -> Tensor:
         """The picture so far, [1, 3, H, W] in 0..1."""
         return self.generator.publish(self._canvas())
+
+    def _start(self) -> Params:
+        """The generator's own start; of a stack one plane of zeros for every resolution, in whichever form it is."""
+        if isinstance(self.generator, Stack):
+            pairs = enumerate(self.generator.pairs)
+            return {f"p_{index}": torch.zeros(1, 3, *pair, device=self.subject.device) for index, pair in pairs}
+        return self.generator.init(self.task.seeds)
+
+    def _canvas(self) -> Tensor:
+        if not isinstance(self.generator, Stack):
+            return self.generator.canvas(self.params)
+        size = self.generator.canvas_size
+        planes = [F.interpolate(p, size, mode="bicubic", align_corners=False) for p in self.params.values()]
+        return 0.5 + 0.5 * torch.tanh(torch.stack(planes).sum(0))
+
+    def _guided(self, index: int, guide: Guide, image: Tensor) -> Tensor:
+        """The prompts' loss of one perceptor: a scalar."""
+        drawer, eye = self.views[index], self.eyes[index]
+        padded = drawer.pad(image)
+        views = torch.cat([drawer.draw(padded) for _ in range(guide.views)])
+        embeddings = F.normalize(eye.encode_image((views - self.mean[index]) / self.std[index]), dim=-1)
+        return self._prompts(embeddings, self.task.targets[index])
+
+    def _prompts(self, embeddings: Tensor, targets: Targets) -> Tensor:
+        """Weighted distance of views [N, E] to each prompt; the subject's prompts have no stops."""
+        recipe, loss = self.subject.recipe, embeddings.new_zeros(())
+        for target, weight in zip(targets.embeddings[0], self.weights, strict=True):
+            if recipe.loss == "spherical":
+                distance = (embeddings - target).norm(dim=-1).div(2).arcsin().pow(2).mul(2)
+            else:
+                distance = 1 - embeddings @ target
+            loss = loss + weight * distance.mean()
+        return loss / len(self.weights) if recipe.prompt_mean else loss

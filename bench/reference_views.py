@@ -30,6 +30,7 @@ class PlainViews:
                 f"the reference loop draws no views with {' and '.join(unknown)}; measure another cutout preset"
             )
         self.spec, self.size = spec, size
+        self.room = [0, 0]  # rows and columns that `pad` puts on each side
         self.random = random.Random(seed)
         self.noise = torch.Generator(device).manual_seed(seed)
 
@@ -38,9 +39,9 @@ class PlainViews:
         spec, (height, width) = self.spec, image.shape[-2:]
         if spec.integer_shift:
             return image
-        largest = [length * spec.crop[1] for length in self._frame(height, width)]
         over = [
-            math.ceil(side * spec.overhang + max(0.0, side - n)) for side, n in zip(largest, (height, width), strict=True)
+            math.ceil(side * spec.crop[1] * spec.overhang + max(0.0, side * spec.crop[1] - length))
+            for side, length in zip(self._frame(height, width), (height, width), strict=True)
         ]
         self.room = over
         if not any(over):
@@ -61,7 +62,8 @@ class PlainViews:
         return view.clamp(0, 1) if spec.clamp else view
 
     def _frame(self, height: int, width: int) -> tuple[int, int]:
-        return (height, width) if self.spec.frame == "picture" else (min(height, width),) * 2
+        short = min(height, width)
+        return (height, width) if self.spec.frame == "picture" else (short, short)
 
     def _crop(self, padded: Tensor) -> Tensor:
         spec, size = self.spec, self.size

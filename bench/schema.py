@@ -53,7 +53,8 @@ class Source(Strict):
 
 
 class Lane(Strict):
-    """One competitor. `picture_step`: seconds per picture and step; peak_bytes: tensors beyond the loaded models."""
+    """One competitor. `picture_step`: seconds per picture and step; `peak_bytes`: of the tensors that two steps hold at
+    once, beyond the models and parameters that were there before them."""
 
     name: Literal["engine", "plain", "careful"]
     batch: int = Field(ge=1)

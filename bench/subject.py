@@ -53,9 +53,10 @@ class Subject:
         """The learning rate of a step; after the last step, that of the last."""
         return self.rates[min(step, len(self.rates) - 1)]
 
-    def quality(self, images: Tensor) -> float:
-        """Mean loss of the first pictures [B, 3, H, W], seen whole."""
-        return float(score(self.recipe, self.rows(len(images)), images)[0].mean())
+    def loss(self, images: Tensor, first: int = 0) -> float:
+        """Mean loss of the pictures `first`, first + 1, ..., [B, 3, H, W], seen whole."""
+        rows = torch.arange(first, first + len(images), device=self.device)
+        return float(score(self.recipe, self.task.rows(rows), images)[0].mean())
 
 
 class EngineRun:

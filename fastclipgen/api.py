@@ -6,11 +6,12 @@ pictures as they finish, or be interrupted. Nothing here writes a file.
 
 from __future__ import annotations
 
+import math
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ from fastclipgen.outputs.images import save_image, to_uint8
 from fastclipgen.outputs.load import fit, load_image, load_mask
 from fastclipgen.outputs.naming import NameFields
 from fastclipgen.perceptors import as_perceptor, resolve
-from fastclipgen.perceptors.auto import LoadedPerceptor
+from fastclipgen.perceptors.auto import REAL, LoadedPerceptor
+from fastclipgen.perceptors.spec import AUTO, BUILTIN, parse_clip
 
 
 def _to_stderr(line: str) -> None:
@@ -111,7 +113,16 @@ class Job:
         dtype = resolve_precision(config.precision, self.device)
         self.loaded = self._perceptors(config, perceptors, dtype)
         builtin = any(one.is_builtin for one in self.loaded)
-        name = generator.__class__.__name__ if generator is not None else defaults.resolve_generator(config, builtin)
+        own = _own_generator(generator, config)
+        name = type(generator).__name__ if generator is not None else defaults.resolve_generator(config, builtin)
+        decided: dict[str, Any] = {}
+        if perceptors is None:
+            decided["clip"] = _decided_clip(config.clip, self.loaded)
+        if own is not None:
+            decided |= {"width": own.width, "height": own.height}
+        if start is not None:
+            decided |= {"starts": 1, "tracks": 1}
+        config = config.model_copy(update=decided)
         seed = secrets.randbits(32) if config.seed is None else config.seed
         rates = {kind: rule.default_lr for kind, rule in optimizers.OPTIMIZERS.items()}
         self.config = config = defaults.resolve(config, name, builtin, seed, rates)
@@ -122,7 +133,9 @@ class Job:
         ]
         self.start = self._start(start)
         self.batch = self._plan_memory()
-        self.generator = self._generator(generator).to(self.device)
+        self.generator = (own or self._named_generator()).to(self.device)
+        given = {"generator": generator, "perceptors": perceptors, "start": start}
+        self.given = [name for name, value in given.items() if value is not None]
         self.recipe = self._recipe()
         self.engine = Engine(
             self.recipe,
@@ -154,9 +167,13 @@ class Job:
         if given is None:
             return resolve(config.clip, self.device, dtype, self.notice)
         loaded = []
-        for item in given:
-            module, weight = item if isinstance(item, tuple) else (item, 1.0)
+        for item in [given] if isinstance(given, nn.Module) else given:
+            module, weight = item if isinstance(item, tuple) and len(item) == 2 else (item, 1.0)
             perceptor = as_perceptor(module)
+            if not isinstance(weight, (int, float)) or not math.isfinite(weight) or weight == 0:
+                raise UserError(
+                    f"expected a finite number other than 0 as weight of perceptor '{perceptor.name}', got {weight!r}"
+                )
             perceptor.to(self.device, dtype)
             loaded.append(LoadedPerceptor(perceptor, float(weight), f"{perceptor.name} (given)", False))
         if not loaded:
@@ -166,30 +183,29 @@ class Job:
     def _start(self, start: Tensor | None) -> Tensor | None:
         """The start picture [3, H, W] in the run's size."""
         config = self.config
-        if start is None and config.init is not None:
+        if start is not None:
+            _check_start(start, config)
+        elif config.init is not None:
             start = load_image(config.init, notice=self.notice)
         return None if start is None else fit(start.float(), config.height or 1, config.width or 1)
 
     def _plan_memory(self) -> int:
         """How many pictures go through a step together; UserError where not even one can."""
-        config, tracks = self.config, self.config.tracks or 1
-        guides = [memory.guide(one.perceptor, (config.views or 1) * tracks) for one in self.loaded]
+        config = self.config
+        guides = [memory.guide(one.perceptor, config.views or 1) for one in self.loaded]
         margin = 1.5 if config.generator == "stack" else 1.0
         height, width = (round(side * margin) for side in (config.height or 1, config.width or 1))
-        copies = 4 + 2 * (config.ema > 0) + 2 * config.keep_best
-        run = memory.estimate(len(self.pictures), height * tracks, width, guides, copies=copies)
+        copies = 5 + 2 * (config.ema > 0) + 2 * config.keep_best
+        run = memory.estimate(len(self.pictures), height, width, guides, copies=copies)
+        # every track of a picture goes through the step
+        run = replace(run, parts={part: size * (config.tracks or 1) for part, size in run.parts.items()})
         fits = memory.images_per_batch(run, self.device)
         return 1 if config.deterministic else fits
 
-    def _generator(self, module: nn.Module | None) -> Generator:
+    def _named_generator(self) -> Generator:
         config = self.config
-        height, width = config.height or 1, config.width or 1
-        if isinstance(module, Generator):
-            return module
-        if module is not None:
-            return as_generator(module)
-        options = dict(config.generator_options)
-        return registry.create(config.generator, height, width, config.optimizer, **options)
+        size = config.height or 1, config.width or 1
+        return registry.create(config.generator, *size, config.optimizer, **config.generator_options)
 
     def _recipe(self) -> Recipe:
         config = self.config
@@ -223,18 +239,12 @@ class Job:
             device=device,
         )
         seeds = torch.tensor([picture.seed for picture in pictures], dtype=torch.int64, device=device)
-        needs_start = any(constraint.name in ("l1", "l2") for constraint in self.recipe.constraints)
         params, canvas, mask = None, None, None
         if self.start is not None:
             image = self.start.to(device)[None]
             params = self.generator.init_from(image.expand(len(pictures), -1, -1, -1).contiguous())
-        elif needs_start:
-            params = self.generator.init(seeds)
-        if params is not None:
             with torch.no_grad():
-                canvas = self.generator.canvas(params)
-            if self.start is not None:
-                canvas = _paste(canvas, self.start.to(device)[None])
+                canvas = _paste(self.generator.canvas(params), image)
         if config.mask is not None and canvas is not None:
             allowed = load_mask(config.mask, self.generator.height, self.generator.width).to(device)
             mask = _paste(torch.ones_like(canvas[:, :1]), allowed[None])
@@ -248,9 +258,12 @@ class Job:
         settings = self.config.model_copy(
             update={"prompts": [picture.prompt] if picture.prompt else [], "seed": picture.seed, "count": 1}
         ).model_dump()
-        names = [one.perceptor.name for one in self.loaded]
+        # a picture with fewer prompts than others of its batch has columns of padding behind its own
+        prompts = sum(len(parse_prompts(text)) for text in [*settings["prompts"], *settings["negative"]])
+        prompts += len(settings["image_prompts"])
+        names = _distinct([one.perceptor.name for one in self.loaded])
         similar = {
-            name: [round(float(v), 6) for v in values[row]]
+            name: [round(float(v), 6) for v in values[row, :prompts]]
             for name, values in zip(names, result.similarities, strict=True)
         }
         loss, finite = round(float(result.loss[row]), 6), bool(result.finite[row])
@@ -260,10 +273,53 @@ class Job:
             "steps_done": result.steps,
             "scores": {"loss": loss, "similarities": similar},
         }
+        if self.given:
+            metadata["given_in_python"] = self.given
         pixels = to_uint8(result.images[row])
         return Result(
             pixels, picture.prompt, picture.seed, picture.index, loss, similar, result.steps, finite, metadata
         )
+
+
+def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:
+    """The user's module as a generator, which decides the size; UserError where settings ask it for something else."""
+    if module is None:
+        return None
+    if config.generator_options:
+        raise UserError(
+            "generator_options are for generators chosen by name, but a module was given; set its options in the module"
+        )
+    return as_generator(module, config.height, config.width)
+
+
+def _decided_clip(specs: list[str], loaded: Sequence[LoadedPerceptor]) -> list[str]:
+    """The `clip` setting with what `auto` turned out to be, so that making the picture again takes the same model."""
+    decided = []
+    for text, one in zip(specs or [AUTO], loaded, strict=True):
+        if parse_clip(text).name == AUTO:
+            label = BUILTIN if one.is_builtin else REAL
+            text = label if one.weight == 1 else f"{label}@{one.weight}"
+        decided.append(text)
+    return decided
+
+
+def _check_start(start: Any, config: RunConfig) -> None:
+    if config.init is not None:
+        raise UserError(f"expected one start picture, got a tensor and the path '{config.init}'; leave one of them out")
+    if not isinstance(start, Tensor) or start.ndim != 3 or len(start) != 3 or not start.is_floating_point():
+        got = f"{start.dtype} {list(start.shape)}" if isinstance(start, Tensor) else type(start).__name__
+        raise UserError(f"expected a start picture as a float tensor [3, H, W] in 0..1, got {got}")
+    if not bool(((start >= 0) & (start <= 1)).all()):
+        raise UserError(
+            f"expected values from 0 to 1 in the start picture, got {float(start.min()):.4g} to "
+            f"{float(start.max()):.4g}; divide 8-bit values by 255"
+        )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, with a number behind those that came before: a, b, a -> a, b, a#2."""
+    counted = [(name, list(names[: i + 1]).count(name)) for i, name in enumerate(names)]
+    return [name if count == 1 else f"{name}#{count}" for name, count in counted]
 
 
 def _paste(canvas: Tensor, picture: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the native module with nvcc, runs the tests that need a GPU, and prints a short table last.
+# Builds the native module with nvcc, runs the tests that need a GPU and the step bench,
+# and prints a short table last.
 # usage: scripts/gpu_check.sh [PYTHON]   (default .venv/bin/python; torch, pytest and the build tools must be in it)
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -27,6 +28,9 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 "$python" -m pytest -m gpu 2>&1 | tee "$log"
 failed=${PIPESTATUS[0]}
+result="bench/results/step-cuda-$(date +%Y%m%d-%H%M%S).json"
+mkdir -p bench/results
+"$python" -m bench.step --device cuda --json "$result" || { failed=1; result="failed"; }
 
 row() { printf '%-12s %s\n' "$1" "$2"; }
 echo
@@ -35,4 +39,5 @@ row torch "$("$python" -c 'import torch; print(torch.__version__, "CUDA", torch.
 row nvcc "$(nvcc --version | sed -n 's/.*release //p')"
 row philox "$("$python" -c 'from fastclipgen.ops import library; print(library.choose("philox", "cuda"))')"
 row "gpu tests" "$(tail -n 1 "$log" | tr -d =)"
+row "step bench" "$result"
 exit "$failed"

@@ -1,19 +1,21 @@
 """The command line: parses, calls the package, prints. Loads torch only for commands that need it.
 
 `fastclipgen PROMPT... [options]` makes pictures; the other commands are listed in `COMMANDS`. Exit codes: 0 done, 2 a
-mistake that the user can mend (one sentence on stderr), 130 interrupted.
+mistake that the user can mend (one sentence on stderr), 130 interrupted by Ctrl-C, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from fastclipgen import __version__
+from fastclipgen.cli.parser import Parser
+from fastclipgen.cli.report import one_line, to_json
 from fastclipgen.errors import UserError
 
 # name -> (module with add_arguments(parser) and run(args) -> int, help)
@@ -26,20 +28,24 @@ COMMANDS = {
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
+SHORT_HELP = """usage: fastclipgen PROMPT... [options]
+   or: fastclipgen COMMAND ...   (generate, info, rerun, models, train, eval, doctor)
+try:   fastclipgen "a red circle on a blue background"
+all options: fastclipgen --help"""
 
 
-def make_parser(command: str) -> argparse.ArgumentParser:
+def make_parser(command: str) -> Parser:
     """The parser of one command."""
     module, text = COMMANDS[command]
     name = "fastclipgen" if command == "generate" else f"fastclipgen {command}"
     epilog = None
     if command == "generate":
-        epilog = "other commands (fastclipgen COMMAND --help):\n" + "\n".join(
-            f"  {other:10}{what}" for other, (_, what) in COMMANDS.items() if other != "generate"
+        others = "\n".join(f"  {other:10}{what}" for other, (_, what) in COMMANDS.items() if other != "generate")
+        epilog = (
+            f"other commands (fastclipgen COMMAND --help):\n{others}\n\n"
+            "a prompt that is the name of a command: fastclipgen generate PROMPT"
         )
-    parser = argparse.ArgumentParser(
-        prog=name, description=text, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=name, description=text, epilog=epilog)
     parser.add_argument("--version", action="version", version=f"fastclipgen {__version__}")
     importlib.import_module(module).add_arguments(parser)
     return parser
@@ -48,21 +54,39 @@ def make_parser(command: str) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else "generate"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a prompt's letters may be more than the terminal's
     try:
-        args = make_parser(command).parse_args(arguments)
-        return importlib.import_module(COMMANDS[command][0]).run(args)
-    except UserError as error:
-        print(f"fastclipgen: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("fastclipgen: interrupted", file=sys.stderr)
-        return 128 + signal.SIGINT
+        code = _run(arguments)
+        sys.stdout.flush()  # here, where a reader that has gone can still be caught
+        return code
     except BrokenPipeError:  # the reader of our output, as in `fastclipgen models | head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def script() -> None:
-    """The entry point of the installed command."""
+    """The entry point of `python -m fastclipgen`."""
     sys.exit(main())
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments:
+        print(SHORT_HELP, file=sys.stderr)
+        return 2
+    command = arguments[0] if arguments[0] in COMMANDS else None
+    events = "--json" in arguments and command in (None, "generate", "rerun")
+    try:
+        args = make_parser(command or "generate").parse(arguments[1:] if command else arguments)
+        return importlib.import_module(COMMANDS[command or "generate"][0]).run(args)
+    except UserError as error:
+        sentence = one_line(str(error))
+        if events:
+            print(to_json({"event": "error", "text": sentence}), flush=True)
+        print(f"fastclipgen: error: {sentence}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fastclipgen: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except SystemExit as done:  # argparse, after --help and --version
+        return done.code if isinstance(done.code, int) else 0

@@ -1,4 +1,4 @@
-"""`fastclipgen eval shapes`: the options of the drawing test, its progress and its files. The work is in evaluation/."""
+"""`fastclipgen eval shapes`: the drawing test's options, progress and files. The work is in evaluation/."""
 
 from __future__ import annotations
 

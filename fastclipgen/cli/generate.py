@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from fastclipgen.config.run import RunConfig, make_config
+from fastclipgen.cli.parser import number, whole
 from fastclipgen.errors import UserError
+
+if TYPE_CHECKING:
+    from fastclipgen.config.run import RunConfig
 
 DEFAULT_OUTPUT = "outputs/{slug}-{seed}.png"
 
@@ -33,26 +37,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--init", metavar="PATH", help="start from a picture")
     add("--mask", metavar="PATH", help="change the start picture only where this one is white")
     add("--size", type=size, metavar="WxH", help="in pixels; default: what suits the generator")
-    add("--seed", type=int, help="of the first picture, the next have seed + 1, ...; default: random, and printed")
-    add("-n", "--count", type=int, default=1, help="pictures per prompt")
+    add("--seed", type=whole(), help="of the first picture, the next have seed + 1, ...; default: random, and printed")
+    add("-n", "--count", type=whole(), default=1, help="pictures per prompt")
     group = parser.add_argument_group("how")
     add = group.add_argument
-    add("--steps", type=int)
+    add("--steps", type=whole(), help="0 saves the start; default: what suits the generator, as for all below")
     add("--generator", default="auto", metavar="NAME", help="auto, vae, stack, pixels, fourier, siren")
-    add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE")
+    add(
+        "-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time"
+    )
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
-    add("--views", type=int, help="cutouts of each picture per step and CLIP")
+    add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
     add("--cutouts", default="auto", metavar="PRESET", help="das, crops, vqgan, gentle, plain")
     add("--loss", default="auto", metavar="KIND", help="cosine or spherical")
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
     add("--constraint", action="append", metavar="NAME[:WEIGHT]", help="tv, l1, l2, saturation, range")
     add("--optimizer", default="auto", metavar="NAME", help="adam, adamw, sgd, rmsprop, adadelta, adagrad")
-    add("--learning-rate", "--lr", type=float)
+    add("--learning-rate", "--lr", type=number, metavar="RATE")
     add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
-    add("--warmup", type=float, default=0.0, metavar="FRACTION", help="of the steps")
-    add("--starts", type=int, help="random starts that are scored before the first step")
-    add("--tracks", type=int, help="how many of the best starts are optimised; the best one is published")
-    add("--ema", type=float, default=0.0, metavar="DECAY", help="publish a moving average of the parameters")
+    add("--warmup", type=number, default=0.0, metavar="FRACTION", help="of the steps")
+    add("--starts", type=whole(), help="random starts that are scored before the first step")
+    add("--tracks", type=whole(), help="how many of the best starts are optimised; the best one is published")
+    add("--ema", type=number, default=0.0, metavar="DECAY", help="publish a moving average of the parameters")
     add("--keep-best", action="store_true", help="publish the step with the lowest loss instead of the last")
     group = parser.add_argument_group("where it runs")
     add = group.add_argument
@@ -63,28 +69,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """What becomes of the pictures; shared with `rerun`."""
-    group = parser.add_argument_group("output")
+    """What becomes of the pictures; shared with `rerun`. What is not given is None, so that an option which would have
+    no effect can be refused."""
+    group = parser.add_argument_group("output (the path of every written file is printed on stdout)")
     add = group.add_argument
-    add(
-        "-o",
-        "--output",
-        metavar="TEMPLATE",
-        help=f"default {DEFAULT_OUTPUT.replace('%', '%%')}; .png, .jpg or .webp; never overwrites",
-    )
-    add("--quality", type=int, default=95, help="of JPEG and WebP, 1..100")
+    text = f"default {DEFAULT_OUTPUT}; .png, .jpg or .webp; never overwrites"
+    add("-o", "--output", metavar="TEMPLATE", help=text)
+    add("--quality", type=whole(), help="of JPEG and WebP, 1..100; default 95")
     add("--no-metadata", action="store_true", help="store no settings in the pictures")
-    add("--save-every", type=int, default=0, metavar="STEPS", help="also save the picture every so many steps")
-    add("--video", metavar="TEMPLATE", help="a film of the run, .mp4, .gif or .webp")
-    add("--frames", type=int, default=120, help="of the film, at most")
-    add("--fps", type=float, default=15.0)
+    add("--save-every", type=whole(), metavar="STEPS", help="also save the picture, without settings, so often")
+    add("--video", metavar="TEMPLATE", help="a film of the run, .mp4, .gif or .webp, one for each picture")
+    add("--frames", type=whole(), help="of the film, at most; default 120")
+    add("--fps", type=number, help="of the film; default 15")
     add("--grid", metavar="TEMPLATE", help="also one sheet of all pictures with their prompts")
-    add("--quiet", action="store_true", help="print nothing but errors")
-    add("--json", action="store_true", help="print one JSON line per event on stdout")
+    speech = group.add_mutually_exclusive_group()
+    speech.add_argument("--quiet", action="store_true", help="print nothing but errors, not even paths")
+    speech.add_argument("--json", action="store_true", help="print one JSON line per event on stdout")
 
 
 def config_of(args: argparse.Namespace) -> RunConfig:
-    """The settings that the options ask for."""
+    """The settings that the options ask for. Raises UserError."""
+    from fastclipgen.config.run import RunConfig, make_config
+
     values: dict[str, Any] = {name: getattr(args, name) for name in RunConfig.model_fields if hasattr(args, name)}
     values |= {"image_prompts": args.image_prompt, "constraints": args.constraint}
     if args.size:
@@ -99,11 +105,13 @@ def config_of(args: argparse.Namespace) -> RunConfig:
 
 
 def run(args: argparse.Namespace) -> int:
-    return run_config(config_of(args), args, [])
+    return run_config(config_of(args), args)
 
 
-def run_config(config: RunConfig, args: argparse.Namespace, notices: list[str]) -> int:
-    """Make the pictures of `config` and write what the output options ask for."""
-    from fastclipgen.cli.session import Session
+def run_config(
+    config: RunConfig, args: argparse.Namespace, notices: Sequence[str] = (), end: int | None = None
+) -> int:
+    """Make the pictures of `config` and write what the output options ask for. `end`: stop after so many steps."""
+    from fastclipgen.cli.session import Session  # loads torch
 
-    return Session(config, args, notices).run()
+    return Session(config, args, notices, end).run()

@@ -3,84 +3,115 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import re
 import sys
 import time
 from typing import Any
 
-from tqdm import tqdm
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and without anything else that a terminal would obey."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda c: repr(c[0])[1:-1], text)
+
+
+def to_json(values: dict[str, Any]) -> str:
+    """One line of strict JSON; numbers that it does not know (NaN, infinities) become null."""
+    return json.dumps(_finite(values), allow_nan=False)
 
 
 class Reporter:
-    """Events go to stdout as JSON lines (`json`), to stderr as text otherwise; `quiet` keeps all but paths of pictures
-    back, and those too. Reading a loss makes the device wait, so it is read at most ten times a second on a terminal
-    and every few seconds elsewhere."""
+    """Progress and notices go to stderr, paths of written files to stdout, one a line; with `as_json` everything goes
+    to stdout as one JSON object a line, and with `quiet` nothing is said.
+
+    `total`: all steps of all batches. Reading a loss makes the device wait, so it is read ten times a second on a
+    terminal, every second for JSON, every five seconds elsewhere, and after the first and the last step.
+    """
 
     def __init__(self, total: int, quiet: bool, as_json: bool) -> None:
-        self.quiet, self.json, self.total, self.done = quiet, as_json, total, 0
+        self.total, self.quiet, self.json, self.done = total, quiet, as_json, 0
         self.terminal = sys.stderr.isatty() and not quiet and not as_json
         self.interval = 0.1 if self.terminal else (1.0 if as_json else 5.0)
         self.started = self.last = time.monotonic()
         self.bar: Any = None
+        self._first = 0.0
 
     def notice(self, line: str) -> None:
+        line = one_line(line)
         if self.json:
             self.event("notice", text=line)
-        elif self.bar is not None:
-            self.bar.write(f"fastclipgen: {line}", file=sys.stderr)
         elif not self.quiet:
-            print(f"fastclipgen: {line}", file=sys.stderr)
+            self._write(f"fastclipgen: {line}", sys.stderr)
 
     def event(self, kind: str, **values: Any) -> None:
         """One JSON line, if asked for."""
         if self.json:
-            print(json.dumps({"event": kind, **values}), flush=True)
+            self._write(to_json({"event": kind, **values}), sys.stdout)
+
+    def begin(self) -> None:
+        """Shows the bar, before the first step, which may take a while."""
+        if self.terminal and self.bar is None and self.total:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=self.total, unit="it", smoothing=0.1, mininterval=0.0, file=sys.stderr)
 
     def step(self, info: Any) -> None:
         """After every step; info: engine.StepInfo."""
         self.done += 1
         now = time.monotonic()
-        if self.quiet and not self.json:
-            return
-        if self.terminal and self.bar is None and self.total:
-            self.bar = tqdm(total=self.total, unit="it", smoothing=0.1, mininterval=0.1)
-        if now - self.last < self.interval and self.done < self.total:
+        self._first = self._first or now
+        if self.quiet or (now - self.last < self.interval and 1 < self.done < self.total):
             return
         self.last = now
+        self.begin()
         loss = float(info.loss.mean())
-        rate = self.done / max(now - self.started, 1e-9)
+        # The first step is left out of the rate: before it random starts were scored.
+        rate = (self.done - 1) / max(now - self._first, 1e-9) if self.done > 1 else 1 / max(now - self.started, 1e-9)
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             self.bar.update(self.done - self.bar.n)
         elif self.json:
             self.event("step", step=self.done, steps=self.total, loss=loss, it_per_s=round(rate, 3))
         else:
-            left = (self.total - self.done) / rate
-            print(
-                f"step {self.done}/{self.total}  loss {loss:.4f}  {rate:.2f} it/s  {left:.0f} s left", file=sys.stderr
-            )
+            left = f"{(self.total - self.done) / rate:.0f} s left"
+            self._write(f"step {self.done}/{self.total}  loss {loss:.4f}  {rate:.2f} it/s  {left}", sys.stderr)
 
     def picture(self, path: str, result: Any) -> None:
-        self.event(
-            "picture", path=path, prompt=result.prompt, seed=result.seed, steps=result.steps, loss=result.loss,
-            similarities=result.similarities, finite=result.finite,
+        """A picture was written; result: api.Result."""
+        self.written(
+            "picture", path, prompt=result.prompt, seed=result.seed, index=result.index, steps=result.steps,
+            loss=result.loss, similarities=result.similarities, finite=result.finite,
         )  # fmt: skip
-        if not self.json and not self.quiet:
-            self.pause()
-            print(path, flush=True)
 
-    def saved(self, kind: str, path: str) -> None:
-        """A snapshot, video or grid was written."""
-        self.event(kind, path=path)
+    def written(self, kind: str, path: str, **values: Any) -> None:
+        """A picture, snapshot, video or grid was written."""
+        self.event(kind, path=path, **values)
         if not self.json and not self.quiet:
-            self.pause()
-            print(path, flush=True)
-
-    def pause(self) -> None:
-        """Leave the line of the bar before something else is printed."""
-        if self.bar is not None and self.done >= self.total:
-            self.close()
+            self._write(path, sys.stdout)
 
     def close(self) -> None:
+        """Leaves the line of the bar, at what was reached."""
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+    def _write(self, line: str, stream: Any) -> None:
+        """A line, around the bar. Where nobody reads any more (`| head`) or the disk of a log is full, the run goes on
+        in silence: the pictures matter more."""
+        try:
+            if self.bar is not None:
+                self.bar.write(line, file=stream)
+            else:
+                print(line, file=stream)
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

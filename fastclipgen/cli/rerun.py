@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from fastclipgen.errors import UserError
@@ -12,7 +11,7 @@ from fastclipgen.errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from fastclipgen.cli.generate import add_output_arguments
 
-    parser.add_argument("file", type=Path, metavar="FILE", help="a picture that fastclipgen made")
+    parser.add_argument("file", metavar="FILE", help="a picture that fastclipgen made")
     parser.add_argument("--device", help="another device than the stored one")
     add_output_arguments(parser)
 
@@ -20,17 +19,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from fastclipgen.cli.generate import run_config
     from fastclipgen.config.run import make_config
-    from fastclipgen.outputs.metadata import read_metadata, versions
+    from fastclipgen.outputs.metadata import read_metadata
 
     metadata = read_metadata(args.file)
     settings: Any = metadata.get("settings")
     if not isinstance(settings, dict):
         raise UserError(f"'{args.file}' holds no settings of a run; give a picture that fastclipgen made")
-    made_with, here = metadata.get("versions", {}), versions()
-    changed = [f"{k} {made_with.get(k)} -> {v}" for k, v in here.items() if made_with.get(k) != v]
-    notice = [f"made with other versions ({', '.join(changed)}): the picture may differ"] if changed else []
+    if own := metadata.get("given_in_python"):
+        raise UserError(
+            f"'{args.file}' was made by a Python program with its own {' and '.join(map(str, own))}, which no picture "
+            "can store; run that program again"
+        )
     if args.device:
         settings = {**settings, "device": args.device}
-    if args.output is None:
-        args.output = str(args.file)
-    return run_config(make_config(settings), args, notice)
+    if args.output is None:  # beside the original; braces in its name are no fields
+        args.output = args.file.replace("{", "{{").replace("}", "}}")
+    # A picture that was interrupted is made again up to the same step.
+    done = metadata.get("steps_done")
+    return run_config(make_config(settings), args, _changes(metadata), done if isinstance(done, int) else None)
+
+
+def _changes(metadata: dict[str, Any]) -> list[str]:
+    """A notice where the versions differ from those that made the picture."""
+    from fastclipgen.outputs.metadata import versions
+
+    before = metadata.get("versions")
+    before = before if isinstance(before, dict) else {}
+    changed = [f"{name} {before.get(name)} -> {now}" for name, now in versions().items() if before.get(name) != now]
+    return [f"made with other versions ({', '.join(changed)}): the picture may differ"] if changed else []

@@ -1,136 +1,98 @@
-"""One run of the command line: checks the outputs before the work, then saves pictures, snapshots, video and grid.
-
-Ctrl-C ends the run after the step at hand and writes what there is (exit code 130); a second one ends at once.
-"""
+"""One run of the command line, from settings to files and the exit code: checks, steps, saving, interruption."""
 
 from __future__ import annotations
 
 import argparse
-import signal
-from types import FrameType
+import time
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+import torch
 
-from fastclipgen.api import Job, Result
-from fastclipgen.cli.generate import DEFAULT_OUTPUT
+from fastclipgen.api import Job
+from fastclipgen.cli.files import Files
 from fastclipgen.cli.report import Reporter
+from fastclipgen.cli.stop import Stop
 from fastclipgen.config.run import RunConfig
 from fastclipgen.errors import UserError
-from fastclipgen.outputs.grid import contact_sheet
-from fastclipgen.outputs.images import check_output, save_image, to_uint8
-from fastclipgen.outputs.naming import NameFields
-from fastclipgen.outputs.video import VideoWriter, sample_steps
 
 
 class Session:
-    """From settings and output options to files."""
+    """`notices` are said first; `end`: stop after so many steps of the settings' own number, and save."""
 
-    def __init__(self, config: RunConfig, args: argparse.Namespace, notices: list[str]) -> None:
-        self.args, self.config, self.notices = args, config, notices
-        self.output = args.output or DEFAULT_OUTPUT
-        self.stopping = False
-        if args.save_every < 0:
-            raise UserError(f"expected --save-every of 0 (off) or more steps, got {args.save_every}")
-        if args.frames < 1:
-            raise UserError(f"expected --frames of 1 or more, got {args.frames}")
-        check_output(self.output, quality=args.quality)
-        if args.grid:
-            check_output(args.grid)
+    def __init__(
+        self, config: RunConfig, args: argparse.Namespace, notices: Sequence[str] = (), end: int | None = None
+    ) -> None:
+        self.config, self.notices, self.end = config, notices, end
+        self.reporter = Reporter(0, args.quiet, args.json)
+        self.stop = Stop(self.reporter.notice)
+        self.files = Files(args, self.reporter)
+        self._step = 0  # steps done of the batch at hand
+        self._saved = 0
+        self._broken = 0
 
     def run(self) -> int:
-        args = self.args
-        early = Reporter(0, args.quiet, args.json)
+        """Returns the exit code. Raises UserError."""
+        begun = time.monotonic()
         for line in self.notices:
-            early.notice(line)
-        job = Job(self.config, notice=early.notice)
-        config = job.config
-        self.reporter = Reporter((config.steps or 0) * job.batches, args.quiet, args.json)
-        check_output(
-            self.output, self._sample_metadata(job), quality=args.quality, size=(config.height or 1, config.width or 1)
-        )
-        clips = ", ".join(one.description for one in job.loaded)
-        last = job.pictures[-1].seed
-        seeds = f"seed {config.seed}" + (f"..{last}" if last != config.seed else "")
-        self.reporter.event("start", settings=config.model_dump(), clip=clips, pictures=len(job.pictures))
-        if not args.json:
-            self.reporter.notice(f"{config.generator} under {clips}, {config.width}x{config.height}, {seeds}")
-        before = signal.signal(signal.SIGINT, self._interrupt)
+            self.reporter.notice(line)
         try:
-            results = self._pictures(job)
-        finally:
-            signal.signal(signal.SIGINT, before)
-            self.reporter.close()
-        broken = [result for result in results if not result.finite]
-        if broken:
+            job = Job(self.config, notice=self.reporter.notice)
+            self.files.check(job)
+            self._say_start(job)
+            with self.stop:
+                self._make(job)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
             raise UserError(
-                f"the loss of {len(broken)} of {len(results)} pictures became NaN or infinite, and their last finite "
+                "the device ran out of memory; use a smaller --size or --clip model, fewer --views, or a smaller -n"
+            ) from error
+        finally:
+            self.reporter.close()
+            self.files.discard()
+        if self._broken:
+            raise UserError(
+                f"the loss of {self._broken} of {self._saved} pictures became NaN or infinite, and their last finite "
                 "state was saved; lower --learning-rate or use --precision fp32"
             )
-        return 128 + signal.SIGINT if self.stopping else 0
+        seconds = round(time.monotonic() - begun, 3)
+        self.reporter.event("done", seconds=seconds, pictures=self._saved, interrupted=self.stop.asked)
+        return self.stop.exit_code
 
-    def _pictures(self, job: Job) -> list[Result]:
-        results: list[Result] = []
-        batches = iter(range(0, len(job.pictures), job.batch))
-        videos = self._videos(job)
+    def _make(self, job: Job) -> None:
+        """Runs the job and saves every batch as soon as it is finished."""
 
         def after_step(info: Any) -> None:
+            self._step = info.step
             self.reporter.step(info)
-            if self.args.save_every and info.step % self.args.save_every == 0 and info.step < info.steps:
-                self._snapshots(job, first, info)
-            if info.step - 1 in frames:
-                self._frames(videos, first, info.images())
+            self.files.after_step(job, self._saved, info)
 
-        frames = sample_steps(job.config.steps or 0, self.args.frames) if self.args.video else set()
-        first = next(batches)
-        try:
-            for batch in job.run([after_step], lambda: self.stopping):
-                for result in batch:
-                    path = result.save(self.output, metadata=not self.args.no_metadata, quality=self.args.quality)
-                    self.reporter.picture(str(path), result)
-                    if result.index in videos:
-                        videos[result.index].add(result.pixels)
-                        self.reporter.saved("video", str(videos.pop(result.index).close()))
-                results += batch
-                first = next(batches, first)
-        finally:
-            for video in videos.values():
-                video.discard()
-        if self.args.grid and results:
-            sheet = contact_sheet([r.pixels for r in results], [r.prompt or "image prompt" for r in results])
-            path = save_image(sheet, self.args.grid, None, fields=results[0].fields)
-            self.reporter.saved("grid", str(path))
-        return results
+        self.reporter.begin()
+        for batch in job.run([after_step], self._is_over):
+            self._step = 0
+            for result in batch:
+                self.files.finish(result)
+                self._broken += not result.finite
+                self._saved += 1
+        self.files.end()
 
-    def _videos(self, job: Job) -> dict[int, VideoWriter]:
-        if not self.args.video:
-            return {}
-        return {
-            p.index: VideoWriter(self.args.video, self._fields(job, p.index), fps=self.args.fps) for p in job.pictures
-        }
+    def _is_over(self) -> bool:
+        return self.stop.asked or (self.end is not None and self._step >= self.end)
 
-    def _fields(self, job: Job, index: int) -> NameFields:
-        picture = job.pictures[index]
-        return NameFields(picture.prompt, picture.seed, index, job.config.generator)
+    def _say_start(self, job: Job) -> None:
+        config, last = job.config, job.pictures[-1].seed
+        steps = min(config.steps or 0, self.end if self.end is not None else config.steps or 0)
+        self.reporter.total = steps * job.batches
+        clips = ", ".join(one.description for one in job.loaded)
+        seeds = f"seed {config.seed}" + (f"..{last}" if last != config.seed else "")
+        self.reporter.event("start", settings=config.model_dump(), clip=clips, pictures=len(job.pictures))
+        if not self.reporter.json:
+            self.reporter.notice(f"{config.generator} under {clips}, {config.width}x{config.height}, {seeds}")
 
-    def _snapshots(self, job: Job, first: int, info: Any) -> None:
-        for row, pixels in enumerate(to_uint8(info.images())):
-            path = save_image(
-                pixels, self.output, None, fields=self._fields(job, first + row), tag=f"-step{info.step - 1:05}"
-            )
-            self.reporter.event("snapshot", path=str(path), step=info.step - 1)
 
-    @staticmethod
-    def _frames(videos: dict[int, VideoWriter], first: int, images: Any) -> None:
-        for row, pixels in enumerate(np.asarray(to_uint8(images))):
-            videos[first + row].add(pixels)
-
-    @staticmethod
-    def _sample_metadata(job: Job) -> dict[str, Any]:
-        return {"settings": job.config.model_dump(), "clip": [one.description for one in job.loaded]}
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.stopping:
-            raise KeyboardInterrupt
-        self.stopping = True
-        self.reporter.notice("stopping after this step; what there is will be saved (Ctrl-C again to stop at once)")
+def _out_of_memory(error: Exception) -> bool:
+    """CUDA and Python have errors of their own for this; torch's CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error) or (
+        "DefaultCPUAllocator" in str(error)
+    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fastclipgen.cli.parser import number, whole
+
 # What the shipped weights were made with; every field of training.loop.TrainOptions that differs between the models.
 DEFAULTS = {
     "vae": {"steps": 8000, "batch": 128, "learning_rate": 2e-3},
-    "clip": {"steps": 4500, "batch": 128, "learning_rate": 1e-3},
+    "clip": {"steps": 3600, "batch": 128, "learning_rate": 3e-3},
 }
 
 
@@ -18,22 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub = models.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         sub.add_argument("--data", choices=["shapes"], default="shapes", help="what to learn from")
         sub.add_argument("--out", type=Path, default=Path("runs") / name, help="folder of checkpoint and metrics")
-        sub.add_argument("--steps", type=int, default=DEFAULTS[name]["steps"])
-        sub.add_argument("--batch", type=int, default=DEFAULTS[name]["batch"], help="pictures a step")
-        sub.add_argument("--learning-rate", type=float, default=DEFAULTS[name]["learning_rate"])
-        sub.add_argument("--seed", type=int, default=0)
-        sub.add_argument("--threads", type=int, default=0, help="processor threads; 0: all")
+        sub.add_argument("--steps", type=whole(1), default=DEFAULTS[name]["steps"])
+        sub.add_argument("--batch", type=whole(8), default=DEFAULTS[name]["batch"], help="pictures a step")
+        sub.add_argument("--learning-rate", type=number, default=DEFAULTS[name]["learning_rate"])
+        sub.add_argument("--seed", type=whole(0), default=0)
+        sub.add_argument("--threads", type=whole(0), default=0, help="processor threads; 0: all")
         sub.add_argument(
             "--precision",
             choices=["auto", "fp32", "bf16"],
             default="auto",
             help="auto: bf16 where the CPU multiplies it",
         )
-        sub.add_argument("--evaluate-every", type=int, default=500, metavar="STEPS")
-        sub.add_argument("--save-every", type=int, default=250, metavar="STEPS")
+        sub.add_argument("--evaluate-every", type=whole(1), default=500, metavar="STEPS", help="held-out pictures")
+        sub.add_argument("--save-every", type=whole(1), default=250, metavar="STEPS", help="a checkpoint")
         sub.add_argument("--tensorboard", action="store_true", help="also write tensorboard events (extra [train])")
         sub.add_argument("--fresh", action="store_true", help="start again even if the folder holds a checkpoint")
-        sub.add_argument("--quiet", action="store_true")
+        sub.add_argument("--quiet", action="store_true", help="print no progress")
 
 
 def run(args: argparse.Namespace) -> int:

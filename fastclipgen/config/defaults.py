@@ -56,7 +56,8 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
         value = getattr(config, name)
         return table[name] if value is None or value == "auto" else value
 
-    starts = 1 if config.init else chosen("starts")
+    # a number that was asked for is kept: make_config has refused what does not go together
+    starts = 1 if config.init else chosen("starts") if config.starts else max(chosen("starts"), config.tracks or 1)
     tracks = 1 if config.init else min(chosen("tracks"), starts)
     return config.model_copy(
         update={

@@ -85,6 +85,17 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError(_sentence(error, RunConfig)) from None
     if not config.prompts and not config.image_prompts:
         raise UserError('expected a prompt or an image prompt, got neither; try fastclipgen "a red circle"')
+    if config.init and max(config.starts or 1, config.tracks or 1) > 1:
+        raise UserError("starts and tracks choose among random starts, but a start picture was given; leave them out")
+    if config.starts and (config.tracks or 1) > config.starts:
+        raise UserError(
+            f"expected no more tracks than starts, got {config.tracks} of {config.starts}; raise the starts"
+        )
+    pictures = max(1, len(config.prompts)) * config.count
+    if config.seed is not None and config.seed + pictures - 1 > MAX_SEED:
+        raise UserError(
+            f"expected seeds up to {MAX_SEED}, but {pictures} pictures from seed {config.seed} go beyond it"
+        )
     if config.mask and not config.init:
         raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
     return config

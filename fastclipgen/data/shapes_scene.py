@@ -6,7 +6,7 @@ Scene number i of a seed is always the same, whatever batch it is drawn in: its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -44,6 +44,10 @@ class Scenes:
 
     def __len__(self) -> int:
         return len(self.facts)
+
+    def take(self, rows: np.ndarray) -> Scenes:
+        """The scenes of the rows, in their order."""
+        return Scenes(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 def _pick(u: np.ndarray, weights: list[float]) -> np.ndarray:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fastclipgen.engine.step import Recipe, RunState, Task, begin, canvas, finish, score, take_step
 from fastclipgen.generators.base import Params
+from fastclipgen.guidance.constraints import needs_start
 from fastclipgen.ops.philox import Stream, words
 
 START_BATCH = 256  # starts scored at once
@@ -74,6 +75,9 @@ class Engine:
             index = torch.arange(pictures, device=seeds.device).repeat_interleave(self.tracks)
             task = task.rows(index)._replace(seeds=seeds)
             params = self.recipe.generator.init(seeds)
+        if task.start is None and needs_start(self.recipe.constraints):
+            with torch.no_grad():
+                task = task._replace(start=self.recipe.generator.canvas(params))
         tracks = len(task.seeds) // pictures
         state, done = begin(self.recipe, params), 0
         rates = self.rates.to(task.seeds.device)
@@ -111,8 +115,14 @@ class Engine:
     @torch.no_grad()
     def _publish(self, task: Task, state: RunState, tracks: int, done: int) -> EngineResult:
         recipe = self.recipe
-        images = recipe.generator.publish(canvas(recipe, task, finish(recipe, state)))
+        drawn = canvas(recipe, task, finish(recipe, state))
+        finite = drawn.flatten(1).isfinite().all(1)
+        if not bool(finite.all()):  # the last step, whose loss nobody has seen, may break a picture too
+            drawn = torch.where(finite[:, None, None, None], drawn, canvas(recipe, task, state.last))
+        images = recipe.generator.publish(drawn)
         loss, similarities = score(recipe, task, images)
         best = torch.where(loss.isnan(), torch.inf, loss).view(-1, tracks).argmin(dim=1)
         best = best + tracks * torch.arange(len(best), device=best.device)
-        return EngineResult(images[best], loss[best], [s[best] for s in similarities], done, state.alive[best])
+        return EngineResult(
+            images[best], loss[best], [s[best] for s in similarities], done, (state.alive & finite)[best]
+        )

@@ -67,9 +67,11 @@ class Task(NamedTuple):
 
 
 class RunState(NamedTuple):
-    """What a step changes. `alive`: bool [B], False once a picture's loss or gradient was not finite."""
+    """What a step changes. `alive`: bool [B], False once a picture's loss or gradient was not finite; `last`: the
+    parameters of each picture that last had a finite loss (at first those of the start)."""
 
     params: Params
+    last: Params
     optimizer: State
     ema: EmaState | None
     best: BestState | None
@@ -79,6 +81,7 @@ class RunState(NamedTuple):
 def begin(recipe: Recipe, params: Params) -> RunState:
     batch, device = next((p.shape[0], p.device) for p in params.values())
     return RunState(
+        params,
         params,
         recipe.optimizer.init(params),
         recipe.ema.init(params) if recipe.ema.enabled else None,
@@ -125,7 +128,7 @@ def take_step(
 ) -> tuple[RunState, Tensor, Tensor]:
     """The state after one step, the loss [B] and the canvas [B, 3, h, w] before it.
 
-    A picture whose loss or gradient is not finite keeps its parameters from then on.
+    A picture whose loss or gradient is not finite goes back to the last parameters with a finite loss and stays there.
     """
     params = {key: value.detach().requires_grad_() for key, value in state.params.items()}
     with torch.enable_grad():
@@ -136,7 +139,9 @@ def take_step(
         found = torch.autograd.grad(loss.sum(), list(params.values()))
     with torch.no_grad():
         grads = dict(zip(params, found, strict=True))
-        alive = state.alive & loss.isfinite()
+        seen = state.alive & loss.isfinite()
+        last = {key: torch.where(_rows(seen, value), value, state.last[key]) for key, value in state.params.items()}
+        alive = seen
         for gradient in grads.values():
             alive = alive & gradient.flatten(1).isfinite().all(1)
         if isinstance(recipe.optimizer, Sgd):
@@ -144,9 +149,9 @@ def take_step(
         best = recipe.best.update(state.best, loss, state.params) if recipe.best and state.best else None
         moved, optimizer = recipe.optimizer.update(state.params, grads, state.optimizer, lr)
         moved = recipe.generator.project(moved)
-        kept = {key: torch.where(_rows(alive, value), value, state.params[key]) for key, value in moved.items()}
+        kept = {key: torch.where(_rows(alive, value), value, last[key]) for key, value in moved.items()}
         ema = recipe.ema.update(state.ema, kept) if state.ema is not None else None
-        return RunState(kept, optimizer, ema, best, alive), loss.detach(), images.detach()
+        return RunState(kept, last, optimizer, ema, best, alive), loss.detach(), images.detach()
 
 
 def finish(recipe: Recipe, state: RunState) -> Params:

@@ -44,7 +44,7 @@ def draw_questions(count: int, seed: int) -> list[Question]:
 
 
 def prepare(questions: Sequence[Question], settings: dict[str, Any], notice: Callable[[str], None]) -> Job:
-    """The job that draws the questions, in order. Raises UserError for settings that cannot be or are the test's own."""
+    """The job that draws the questions, in order. Raises UserError for settings that cannot be or are not to be set."""
     taken = [name for name in OWN_SETTINGS if name in settings]
     if taken:
         raise UserError(f"the drawing test chooses '{taken[0]}' itself; leave that setting out")
@@ -64,9 +64,9 @@ def run_drawing_test(
 ) -> Report:
     """Draw `count` prompts of `seed` and judge every picture.
 
-    settings: fields of config.run.RunConfig; what they leave open is the tool's default, with the built-in CLIP, and the
-    pictures' seeds begin with `seed`. callbacks: called after every step of the engine; on_start: with the job before
-    its first step; on_batch: with the answers of every batch as it is finished. Raises UserError.
+    settings: fields of config.run.RunConfig; what they leave open is the tool's default, with the built-in CLIP, and
+    the pictures' seeds begin with `seed`. callbacks: called after every step of the engine; on_start: with the job
+    before its first step; on_batch: with the answers of every batch as it is finished. Raises UserError.
     """
     questions = draw_questions(count, seed)
     job = prepare(questions, {"seed": seed, **(settings or {})}, notice)

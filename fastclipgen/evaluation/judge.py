@@ -20,7 +20,7 @@ from fastclipgen.evaluation.regions import dilate, erode, largest, opened
 SIDE = 128  # pixels of the longer side of what is measured
 FRAME = 0.06  # of the side: where the background is looked for
 # Calibrated on true renderings and on wrong pictures of many kinds (tests/evaluation/test_judge.py says how they fare).
-BACKGROUND_SHARE = 0.85  # of the pixels around the object that must have the background's colour
+BACKGROUND_SHARE = 0.90  # of the pixels around the object that must have the background's colour
 COLOUR_SHARE = 0.80  # of the pixels of the object that must have its colour
 REGION_SHARE = 0.85  # of all pixels that are not background that must be in one piece
 COVERAGE = (0.015, 0.70)  # of the picture, for the object

@@ -1,7 +1,7 @@
 """Which shape a mask has: its overlap with every shape of the shapes world. Knows nothing of colours or pictures.
 
-A shape is laid over the mask with the mask's area and centre of mass, at several angles; the best place of every shape is
-then refined in size, position and angle. All shapes and all tries of a round are one look-up in the distance tables.
+A shape is laid over the mask with the mask's area and centre of mass, at several angles; the best place of every
+shape is then refined in size, position and angle. All shapes and tries of a round are one look-up in the tables.
 """
 
 from __future__ import annotations

@@ -105,11 +105,11 @@ def uniforms(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts:
 def normals(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts: int = 1) -> Tensor:
     """Standard normal float32 [B, cutouts, n]; arguments as in `words`.
 
-    Box-Muller (1958) on the word pairs (2i, 2i+1): always finite, |z| < 5.8. The words are the same bits on every
+    Box-Muller (1958) on the uniforms (2i, 2i+1): always finite, |z| < 5.8. The uniforms are the same bits on every
     device; log, cos and sin may differ in the last place between devices.
     """
-    pairs = words(seeds, step, stream, n + n % 2, cutouts).unflatten(-1, (-1, 2))  # [B, C, n/2, 2]
-    u1 = to_uniform(pairs[..., 0]) + 2.0**-24  # (0, 1]: the logarithm stays finite
-    angle = to_uniform(pairs[..., 1]) * (2.0 * math.pi)
+    pairs = uniforms(seeds, step, stream, n + n % 2, cutouts).unflatten(-1, (-1, 2))  # [B, C, n/2, 2]
+    u1 = pairs[..., 0] + 2.0**-24  # (0, 1]: the logarithm stays finite
+    angle = pairs[..., 1] * (2.0 * math.pi)
     radius = torch.sqrt(-2.0 * torch.log(u1))
     return torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), dim=-1).flatten(-2)[..., :n]
