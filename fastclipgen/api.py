@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from fastclipgen.config import defaults
 from fastclipgen.config.run import RunConfig, make_config
 from fastclipgen.engine import memory, optimizers
-from fastclipgen.engine.device import deterministic_mode, resolve_device, resolve_precision
+from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.engine import Callback, Engine, EngineResult
 from fastclipgen.engine.schedule import parse_schedule
@@ -109,13 +109,14 @@ class Job:
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         self.notice = notice
+        _check_names(config, generator)
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
         self.loaded = self._perceptors(config, perceptors, dtype)
         builtin = any(one.is_builtin for one in self.loaded)
         own = _own_generator(generator, config)
         name = type(generator).__name__ if generator is not None else defaults.resolve_generator(config, builtin)
-        decided: dict[str, Any] = {}
+        decided: dict[str, Any] = {"precision": next(key for key, value in PRECISIONS.items() if value == dtype)}
         if perceptors is None:
             decided["clip"] = _decided_clip(config.clip, self.loaded)
         if own is not None:
@@ -131,8 +132,10 @@ class Job:
             Picture(prompt, seed + index, index)
             for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
         ]
+        self.batch = self._plan_memory()  # before anything of the run's size is made
         self.start = self._start(start)
-        self.batch = self._plan_memory()
+        self.mask = None if config.mask is None else load_mask(config.mask, config.height or 1, config.width or 1)
+        self.image_targets = [self._image_target(text) for text in config.image_prompts]
         self.generator = (own or self._named_generator()).to(self.device)
         given = {"generator": generator, "perceptors": perceptors, "start": start}
         self.given = [name for name, value in given.items() if value is not None]
@@ -148,6 +151,11 @@ class Job:
     def batches(self) -> int:
         """How many times the steps are run: pictures that do not fit together go one batch after the other."""
         return -(-len(self.pictures) // self.batch)
+
+    def settings(self, picture: Picture) -> dict[str, Any]:
+        """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
+        prompts = [picture.prompt] if picture.prompt else []
+        return self.config.model_copy(update={"prompts": prompts, "seed": picture.seed, "count": 1}).model_dump()
 
     def run(
         self, callbacks: Sequence[Callback] = (), interrupted: Callable[[], bool] | None = None
@@ -227,15 +235,14 @@ class Job:
         )
 
     def _task(self, pictures: Sequence[Picture]) -> tuple[Task, Params | None]:
-        config, device = self.config, self.device
+        device = self.device
         texts = [parse_prompts(picture.prompt) if picture.prompt else () for picture in pictures]
-        negatives = [prompt for text in config.negative for prompt in parse_prompts(text)]
-        images = [self._image_target(text) for text in config.image_prompts]
+        negatives = [prompt for text in self.config.negative for prompt in parse_prompts(text)]
         targets = build_targets(
             [one.perceptor for one in self.loaded],
             texts,
             [negatives] * len(texts),
-            [images] * len(texts),
+            [self.image_targets] * len(texts),
             device=device,
         )
         seeds = torch.tensor([picture.seed for picture in pictures], dtype=torch.int64, device=device)
@@ -245,9 +252,8 @@ class Job:
             params = self.generator.init_from(image.expand(len(pictures), -1, -1, -1).contiguous())
             with torch.no_grad():
                 canvas = _paste(self.generator.canvas(params), image)
-        if config.mask is not None and canvas is not None:
-            allowed = load_mask(config.mask, self.generator.height, self.generator.width).to(device)
-            mask = _paste(torch.ones_like(canvas[:, :1]), allowed[None])
+        if self.mask is not None and canvas is not None:
+            mask = _paste(torch.ones_like(canvas[:, :1]), self.mask.to(device)[None])
         return Task(seeds, tuple(targets), canvas, mask), params
 
     def _image_target(self, text: str) -> ImageTarget:
@@ -255,9 +261,7 @@ class Job:
         return ImageTarget(load_image(prompt.path, notice=self.notice).to(self.device), prompt.weight, prompt.stop)
 
     def _result(self, picture: Picture, result: EngineResult, row: int) -> Result:
-        settings = self.config.model_copy(
-            update={"prompts": [picture.prompt] if picture.prompt else [], "seed": picture.seed, "count": 1}
-        ).model_dump()
+        settings = self.settings(picture)
         # a picture with fewer prompts than others of its batch has columns of padding behind its own
         prompts = sum(len(parse_prompts(text)) for text in [*settings["prompts"], *settings["negative"]])
         prompts += len(settings["image_prompts"])
@@ -279,6 +283,20 @@ class Job:
         return Result(
             pixels, picture.prompt, picture.seed, picture.index, loss, similar, result.steps, finite, metadata
         )
+
+
+def _check_names(config: RunConfig, own: nn.Module | None) -> None:
+    """Finds misspelt names before models are loaded, which may take a download."""
+    if own is None and config.generator != AUTO:
+        registry.generator_class(config.generator)
+    if config.optimizer != AUTO:
+        optimizers.create(config.optimizer)
+    if config.cutouts != AUTO:
+        preset(config.cutouts)
+    if config.schedule != AUTO:
+        parse_schedule(config.schedule, config.warmup)
+    for text in config.constraints or []:
+        parse_constraint(text)
 
 
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:

@@ -1,4 +1,4 @@
-"""The files that a run writes: pictures, snapshots, films, a sheet. Checked before the work, saved as they are finished.
+"""The files that a run writes: pictures, snapshots, films, a sheet. Checked before the work, saved when finished.
 
 Knows nothing of how pictures are made or of what is printed beyond the paths.
 """

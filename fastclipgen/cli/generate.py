@@ -43,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--steps", type=whole(), help="0 saves the start; default: what suits the generator, as for all below")
     add("--generator", default="auto", metavar="NAME", help="auto, vae, stack, pixels, fourier, siren")
-    add(
-        "-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time"
-    )
+    add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time")
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
     add("--cutouts", default="auto", metavar="PRESET", help="das, crops, vqgan, gentle, plain")
@@ -53,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
     add("--constraint", action="append", metavar="NAME[:WEIGHT]", help="tv, l1, l2, saturation, range")
     add("--optimizer", default="auto", metavar="NAME", help="adam, adamw, sgd, rmsprop, adadelta, adagrad")
-    add("--learning-rate", "--lr", type=number, metavar="RATE")
+    add("--learning-rate", "--lr", type=number, metavar="RATE", help="of the first step after the warm-up")
     add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
     add("--warmup", type=number, default=0.0, metavar="FRACTION", help="of the steps")
     add("--starts", type=whole(), help="random starts that are scored before the first step")
@@ -62,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--keep-best", action="store_true", help="publish the step with the lowest loss instead of the last")
     group = parser.add_argument_group("where it runs")
     add = group.add_argument
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     add("--precision", default="auto", metavar="TYPE", help="of the CLIP's image side: auto, fp32, bf16, fp16")
     add("--deterministic", action="store_true", help="bit-equal pictures whatever they are batched with; slower")
     add_output_arguments(parser)
@@ -108,9 +106,7 @@ def run(args: argparse.Namespace) -> int:
     return run_config(config_of(args), args)
 
 
-def run_config(
-    config: RunConfig, args: argparse.Namespace, notices: Sequence[str] = (), end: int | None = None
-) -> int:
+def run_config(config: RunConfig, args: argparse.Namespace, notices: Sequence[str] = (), end: int | None = None) -> int:
     """Make the pictures of `config` and write what the output options ask for. `end`: stop after so many steps."""
     from fastclipgen.cli.session import Session  # loads torch
 

@@ -35,7 +35,7 @@ class Reporter:
         self.interval = 0.1 if self.terminal else (1.0 if as_json else 5.0)
         self.started = self.last = time.monotonic()
         self.bar: Any = None
-        self._first = 0.0
+        self._first: float | None = None
 
     def notice(self, line: str) -> None:
         line = one_line(line)
@@ -60,14 +60,14 @@ class Reporter:
         """After every step; info: engine.StepInfo."""
         self.done += 1
         now = time.monotonic()
-        self._first = self._first or now
+        first = self._first = now if self._first is None else self._first
         if self.quiet or (now - self.last < self.interval and 1 < self.done < self.total):
             return
         self.last = now
         self.begin()
         loss = float(info.loss.mean())
         # The first step is left out of the rate: before it random starts were scored.
-        rate = (self.done - 1) / max(now - self._first, 1e-9) if self.done > 1 else 1 / max(now - self.started, 1e-9)
+        rate = (self.done - 1) / max(now - first, 1e-9) if self.done > 1 else 1 / max(now - self.started, 1e-9)
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             self.bar.update(self.done - self.bar.n)

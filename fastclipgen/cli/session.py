@@ -93,6 +93,8 @@ class Session:
 
 def _out_of_memory(error: Exception) -> bool:
     """CUDA and Python have errors of their own for this; torch's CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error) or (
-        "DefaultCPUAllocator" in str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "not enough memory" in str(error)
+        or ("DefaultCPUAllocator" in str(error))
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -51,7 +52,6 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.signal = number
-        try:
+        # a signal that comes while a line is being written finds a stream that allows no second writer
+        with suppress(RuntimeError):
             self._say("stopping after this step; what there is will be saved (Ctrl-C again to stop at once)")
-        except RuntimeError:
-            pass  # the signal came while a line was being written, and streams allow no second writer

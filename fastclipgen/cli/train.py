@@ -36,10 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub.add_argument("--tensorboard", action="store_true", help="also write tensorboard events (extra [train])")
         sub.add_argument("--fresh", action="store_true", help="start again even if the folder holds a checkpoint")
         sub.add_argument("--quiet", action="store_true", help="print no progress")
+        if name == "clip":
+            text = "improve the model of a finished run against pictures of the built-in VAE that fool it"
+            sub.add_argument("--refine", type=Path, metavar="CHECKPOINT", help=text)
 
 
 def run(args: argparse.Namespace) -> int:
+    from fastclipgen.outputs.atomic import writing_errors
     from fastclipgen.training.run import train
 
+    with writing_errors(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
     train(**{name: value for name, value in vars(args).items() if name != "data"})
     return 0

@@ -91,6 +91,8 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError(
             f"expected no more tracks than starts, got {config.tracks} of {config.starts}; raise the starts"
         )
+    if config.keep_best and config.ema:
+        raise UserError("keep_best and ema both decide which parameters are published; leave one of them out")
     pictures = max(1, len(config.prompts)) * config.count
     if config.seed is not None and config.seed + pictures - 1 > MAX_SEED:
         raise UserError(

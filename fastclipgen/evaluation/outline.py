@@ -14,7 +14,7 @@ from fastclipgen.data.shapes_sdf import REACH, TABLE_SIZE, tables
 
 MAX_TURN = np.deg2rad(15)
 ANGLES = np.linspace(-MAX_TURN, MAX_TURN, 7)
-STEPS = (1.0, 0.5, 0.25)  # of a refinement: 6 % of the size, 5 % of the radius in position, 4 degrees
+STEPS = (3.0, 2.0, 1.0, 1.0, 0.5, 0.25)  # of the refinement, times 6 % in size, 5 % of the radius in place, 4 degrees
 POINTS = 1500  # of the mask, that the search looks at
 
 

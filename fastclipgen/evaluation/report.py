@@ -142,7 +142,7 @@ class Report:
 
     def sheet(self) -> np.ndarray:
         """All pictures with their prompts and verdicts, uint8 [H, W, 3]. Raises UserError if there are none."""
-        labels = [f"{a.question.prompt}: {_said(a)}" for a in self.answers]
+        labels = [_said(answer) for answer in self.answers]
         return contact_sheet([a.pixels for a in self.answers], labels, font_size=12, label_lines=4)
 
 
@@ -161,10 +161,10 @@ def _counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def _said(answer: Answer) -> str:
-    """The verdict in a few words: RIGHT, or what was seen instead."""
+    """The verdict first, for labels are cut short, then the prompt and what was seen instead."""
     verdict, asked = answer.verdict, answer.question
     if verdict.right:
-        return "RIGHT"
+        return f"RIGHT: {asked.prompt}"
     seen = []
     if not verdict.background_right:
         seen.append(f"background {verdict.seen_background} {verdict.background_share:.0%}")
@@ -172,7 +172,7 @@ def _said(answer: Answer) -> str:
         seen.append(f"object {verdict.seen_colour or 'none'} ({verdict.colour_share:.0%} {asked.colour})")
     if not verdict.shape_right:
         seen.append(f"shape {verdict.seen_shape or 'none'} (overlap {verdict.asked_iou:.2f})")
-    return "WRONG, " + ", ".join(seen)
+    return f"WRONG: {asked.prompt}; {', '.join(seen)}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -30,6 +30,7 @@ from fastclipgen.perceptors.open_clip import load_checkpoint
 from fastclipgen.training.export import fold_normalisation, save_half
 from fastclipgen.training.hard_views import adversarial, disturb, random_cameras, shuffled, warped
 from fastclipgen.training.loop import TrainOptions
+from fastclipgen.training.near_misses import Painter, hardest
 from fastclipgen.training.vae import to_tensor
 
 DISTRACTORS = 2  # near-miss captions a picture
@@ -94,21 +95,27 @@ def label_loss(logits: Tensor, facts: Tensor) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def contrast(image: Tensor, text: Tensor, scale: Tensor, true: Tensor, junk: Tensor, shapeless: Tensor) -> Tensor:
+REFINE = Stage(easy=0.5, disturbed=0.6, attacked=0.35)  # with the VAE's near misses
+PAINTED, MISSES = 384, 64  # random pictures of the VAE a step, and how many captions take their worst enemy among them
+
+
+def contrast(image: Tensor, text: Tensor, scale: Tensor, true: Tensor, junk: Tensor, fits: Tensor) -> Tensor:
     """Symmetric InfoNCE. image [n, E], text [m >= n, E] (the first n are the pictures' own captions), junk [j, E];
-    all of unit length; true [n, m]: what other captions a picture makes true, which then are no negatives; shapeless
-    [n]: captions that name no shape, which junk may make true, so they are not held against it."""
+    all of unit length; true [n, m]: what other captions a picture makes true, which then are no negatives; fits
+    [n, j]: which captions junk may make true, likewise."""
     n = len(image)
     own = torch.eye(n, len(text), dtype=torch.bool)
     logits = (scale * image @ text.T).masked_fill(true & ~own, -1e4)
     target = torch.arange(n)
-    against_junk = (scale * text[:n] @ junk.T).masked_fill(shapeless[:, None], -1e4)
+    against_junk = (scale * text[:n] @ junk.T).masked_fill(fits, -1e4)
     against = torch.cat([logits[:, :n].T, against_junk], dim=1)
     return 0.5 * F.cross_entropy(logits, target) + 0.5 * F.cross_entropy(against, target)
 
 
 class CLIPTask:
-    def __init__(self, options: TrainOptions, bf16: bool = True) -> None:
+    """refine: the checkpoint of a finished run; goes on from its average, against near misses of the shipped VAE."""
+
+    def __init__(self, options: TrainOptions, bf16: bool = True, refine: Path | None = None) -> None:
         torch.manual_seed(options.seed)
         settings = config()
         self.model = CLIPWithHeads(build_clip(settings), settings["embed_dim"])
@@ -116,6 +123,10 @@ class CLIPTask:
         self.tokenizer = SimpleTokenizer(context_length=settings["text_cfg"]["context_length"])
         self.options, self.bf16 = options, bf16
         self.data = ShapesDataset(options.seed, settings["vision_cfg"]["image_size"])
+        self.painter = None
+        if refine is not None:
+            self.model.load_state_dict(torch.load(refine, weights_only=True)["average"])
+            self.painter = Painter()
 
     def _scenes(self, step: int, easy: float) -> Scenes:
         """The batch of a step: `easy` of it easy scenes, the rest any."""
@@ -136,7 +147,7 @@ class CLIPTask:
         options = self.options
         key = options.seed * 1_000_003 + step
         rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
-        now = stage(step, options.steps)
+        now = REFINE if self.painter else stage(step, options.steps)
         scenes = self._scenes(step, now.easy)
         clean = to_tensor(render(scenes, self.data.size, random_cameras(len(scenes), rng)))
         texts, statements = self._captions(scenes.facts, Random(key))
@@ -153,7 +164,7 @@ class CLIPTask:
             others = true[: len(image)] & ~torch.eye(len(image), len(text), dtype=torch.bool)
             return (scale * F.normalize(image, dim=1) @ text.T).masked_fill(others, -1e4)
 
-        views, junk = disturb(clean, generator, now.disturbed), clean[:0]
+        views, junk, fits = disturb(clean, generator, now.disturbed), clean[:0], torch.zeros(n, 0, dtype=torch.bool)
         if now.attacked > 0:
             third, part = n // 3, n // 8
 
@@ -164,14 +175,31 @@ class CLIPTask:
             views[:third] = adversarial(views[:third], attack, STRENGTH * now.attacked, 1, generator)
             self.model.train()
             junk = torch.cat([warped(clean[-2 * part :], generator), shuffled(clean[-3 * part : -2 * part], generator)])
+            # captions that name no shape may be true of junk
+            fits = torch.from_numpy(statements[:n, 1] < 0)[:, None].expand(n, len(junk))
+            if self.painter:
+                misses, true_of_misses = self._near_misses(self.painter, text[:n].detach(), statements[:n], generator)
+                junk, fits = torch.cat([junk, misses]), torch.cat([fits, true_of_misses], dim=1)
             junk = disturb(junk, generator, now.disturbed)
         embedded = self._embed(torch.cat([views, junk]))
         image, other = F.normalize(embedded[:n], dim=1), F.normalize(embedded[n:], dim=1)
-        contrasted = contrast(image, text, scale, true, other, torch.from_numpy(statements[:n, 1] < 0))
+        contrasted = contrast(image, text, scale, true, other, fits)
         labels = label_loss(self.model.heads(embedded[:n]), torch.from_numpy(scenes.facts))
         right = (scores(image, text).argmax(1) == torch.arange(n)).float().mean()
         values = {"contrast": contrasted, "labels": labels, "right": right, "scale": scale}
         return contrasted + labels, {k: v.detach() for k, v in values.items()}
+
+    @torch.no_grad()
+    def _near_misses(
+        self, painter: Painter, text: Tensor, statements: np.ndarray, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Pictures [j, 3, S, S] that score best for captions they do not make true, and [n, j] which they do."""
+        images, facts = painter.paint(PAINTED, generator)
+        true = torch.from_numpy(true_of(statements, facts)).T  # [captions, pictures]
+        self.model.eval()
+        chosen = hardest(text @ F.normalize(self._embed(images), dim=1).T, true, MISSES)
+        self.model.train()
+        return images[chosen], true[:, chosen]
 
     def _embed(self, images: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):

@@ -20,7 +20,7 @@ def multiplies_bf16() -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-def make_task(model: str, options: TrainOptions, bf16: bool) -> Task:
+def make_task(model: str, options: TrainOptions, bf16: bool, refine: Path | None = None) -> Task:
     """The task of the model "vae" or "clip"."""
     if model == "vae":
         from fastclipgen.training.vae import VAETask
@@ -28,7 +28,7 @@ def make_task(model: str, options: TrainOptions, bf16: bool) -> Task:
         return VAETask(options, bf16=bf16)
     from fastclipgen.training.clip import CLIPTask
 
-    return CLIPTask(options, bf16=bf16)
+    return CLIPTask(options, bf16=bf16, refine=refine)
 
 
 def train(
@@ -46,9 +46,11 @@ def train(
     tensorboard: bool = False,
     fresh: bool = False,
     quiet: bool = False,
+    refine: Path | None = None,
 ) -> dict[str, float]:
     """Train `model` ("clip" or "vae") on the shapes world into the folder `out`.
 
+    refine: for "clip", the checkpoint of a finished run to improve (see training.clip).
     Goes on from the folder's checkpoint unless `fresh`. Writes shapes_<model>.safetensors (fp16) and metrics.json, and
     returns the metrics of the written weights on held-out pictures. Raises UserError for options that cannot be: no
     steps, no pictures, a learning rate that is not positive, another run's checkpoint.
@@ -70,7 +72,9 @@ def train(
         warmup=min(200, steps // 10 + 1),
     )
     bf16 = precision == "bf16" or (precision == "auto" and multiplies_bf16())
-    task = make_task(model, options, bf16)
+    if refine is not None and not refine.is_file():
+        raise UserError(f"expected --refine to name the checkpoint of a finished run, but there is no file '{refine}'")
+    task = make_task(model, options, bf16, refine)
     log = None
     if tensorboard:
         try:
@@ -83,6 +87,12 @@ def train(
         print(f"going on from step {training.step} of {steps}")
     training.run(quiet)
     metrics = task.export(training.average, out / f"shapes_{model}.safetensors")
-    record = {"model": model, "data": "shapes", "precision": "bf16" if bf16 else "fp32", "options": vars(options)}
+    record = {
+        "model": model,
+        "data": "shapes",
+        "refined": refine is not None,
+        "precision": "bf16" if bf16 else "fp32",
+        "options": vars(options),
+    }
     (out / "metrics.json").write_text(json.dumps({**record, "held_out": metrics}, indent=1) + "\n")
     return metrics

@@ -50,6 +50,7 @@ GOOD: dict[str, Any] = {"prompts": ["a red circle"]}
         ({"mask": "m.png"}, "a mask needs a start picture"),
         ({"init": "a.png", "starts": 5}, "starts and tracks choose among random starts"),
         ({"init": "a.png", "tracks": 2}, "starts and tracks choose among random starts"),
+        ({"keep_best": True, "ema": 0.5}, "keep_best and ema both decide"),
         ({"starts": 2, "tracks": 3}, "expected no more tracks than starts, got 3 of 2"),
     ],
 )

@@ -24,6 +24,7 @@ def test_a_scene_does_not_depend_on_its_batch(many: Scenes) -> None:
     few = draw_scenes(5, rows)
     for field in fields(Scenes):
         assert np.array_equal(getattr(few, field.name), getattr(many, field.name)[rows]), field.name
+        assert np.array_equal(getattr(many.take(rows), field.name), getattr(few, field.name)), field.name
 
 
 def test_other_seeds_give_other_scenes(many: Scenes) -> None:

@@ -1,7 +1,16 @@
 """The judge accepts what is right and rejects what is wrong.
 
-Calibration (1,000 true renderings, 200 at each size 64..256, medium and large; 300 wrong pictures of each kind):
-CALIBRATION
+Calibration, on 1,000 true renderings (held-out scenes, 200 at each size 64..256, medium and large objects) and 300
+wrong pictures of each of the eleven kinds below:
+
+- true: 100 % accepted. Overlap with the asked shape at least 0.933 (1 % are below 0.952), at least 0.9995 of the pixels
+  around the object named as the background, at least 0.977 of the object's named as its colour. Small objects, 500 of
+  them: 100 % accepted, overlap at least 0.933.
+- wrong: 100 % of the 3,300 rejected. Objects cut in two overlap with the asked shape by 0.70 at most in 99 % of cases,
+  blobs by 0.81; of the blobs 0.3 % count as any shape at all.
+
+So the overlap that is asked for, 0.88, lies between the two. The shares that are asked for (0.90, 0.80, 0.85) leave
+room for the soft edges and specks of a decoder.
 """
 
 from __future__ import annotations
@@ -214,6 +223,21 @@ def test_the_fault_is_named() -> None:
     faulty = judge(pixels, shape, other(rng, COLOURS, colour, background), background)
     assert (faulty.background_right, faulty.colour_right, faulty.shape_right) == (True, False, False)
     assert faulty.seen_shape == shape
+
+
+def test_most_of_a_colour_is_not_enough() -> None:
+    """The most frequent colour is the asked one, yet a fourth of the background, or of the object, has another."""
+    y, x = np.mgrid[:96, :96] - 47.5
+    disc = np.hypot(x, y) < 25
+    pixels = painted(disc, "red", "blue")
+    assert judge(pixels, "circle", "red", "blue").right
+    pixels[(x > 24) & ~disc] = rgb("purple")
+    verdict = judge(pixels, "circle", "red", "blue")
+    assert (verdict.seen_background, verdict.background_right) == ("blue", False)
+    pixels = painted(disc, "red", "blue")
+    pixels[(x > 10) & disc] = rgb("orange")
+    verdict = judge(pixels, "circle", "red", "blue")
+    assert (verdict.seen_colour, verdict.background_right, verdict.colour_right) == ("red", True, False)
 
 
 def test_noisy_and_blurred_renderings_are_still_accepted() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -74,6 +76,47 @@ def test_label_loss_is_the_mean_over_the_heads() -> None:
     assert label_loss(blank, facts).item() == pytest.approx(sum(math.log(n) for n in sizes) / len(sizes))
     sure = F.pad(torch.full((2, 1), 50.0), (0, sum(sizes) - 1))  # the first head knows
     assert label_loss(sure, facts).item() == pytest.approx(sum(math.log(n) for n in sizes[1:]) / len(sizes), abs=1e-5)
+
+
+def test_labels_that_do_not_apply_are_left_out() -> None:
+    facts = torch.zeros(2, len(FACTS), dtype=torch.int64)
+    facts[:, 0] = 1
+    sizes = [VALUES[c] for c in LABELS]
+    column = LABELS.index(5)  # the second object's shape
+    facts[0, 5] = -1
+    logits = torch.zeros(2, sum(sizes))
+    logits[0, sum(sizes[:column])] = 100.0  # wrong or right, nobody asks
+    wanted = sum(math.log(n) for n in sizes) / len(sizes)
+    assert label_loss(logits, facts).item() == pytest.approx(wanted)
+    facts[:, 5] = -1
+    assert label_loss(logits, facts).item() == pytest.approx(wanted - math.log(sizes[column]) / len(sizes))
+
+
+def test_stages_go_from_easy_to_hard() -> None:
+    stages = [clip.stage(step, 1000) for step in range(1000)]
+    assert stages[0] == (1.0, 0.2, 0.0)
+    assert stages[-1] == (0.25, 1.0, 1.0)
+    for before, after in pairwise(stages):
+        assert after.easy <= before.easy
+        assert after.disturbed >= before.disturbed
+        assert after.attacked >= before.attacked
+    assert clip.stage(150, 1000).attacked == 0 < clip.stage(152, 1000).attacked
+
+
+def test_the_scenes_of_a_step(task: CLIPTask) -> None:
+    def easy(facts: np.ndarray) -> np.ndarray:
+        return (facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] >= 1)
+
+    # few batches of eight have no eight easy scenes to choose from
+    shares = [[easy(task._scenes(step, share).facts).mean() for step in range(20)] for share in (1.0, 0.5, 0.0)]
+    assert np.mean(shares[0]) > 0.95
+    assert 0.5 <= np.mean(shares[1]) < 0.8
+    assert 0.1 < np.mean(shares[2]) < 0.4, "any scenes"
+    half = task._scenes(3, 0.5)
+    assert len(half) == OPTIONS.batch
+    assert np.array_equal(task._scenes(3, 0.5).centre, half.centre)
+    centres = [tuple(centre.ravel()) for step in range(6) for centre in task._scenes(step, 0.5).centre]
+    assert len(set(centres)) == len(centres), "no picture comes twice"
 
 
 def test_the_loss_is_finite_and_decided_by_the_step(task: CLIPTask) -> None:

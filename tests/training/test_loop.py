@@ -82,7 +82,7 @@ def test_a_resumed_run_is_the_uninterrupted_run(tmp_path: Path) -> None:
 def test_the_average_lags_behind_and_is_what_is_measured(tmp_path: Path) -> None:
     task = Line()
     training = Training(task, OPTIONS, tmp_path)
-    weight = training.average[0].weight.clone()  # pyright: ignore
+    weight: Tensor = training.average[0].weight.clone()  # pyright: ignore
     for step in range(3):
         training.run_step()
         keep = min(0.9, (2 + step) / (11 + step))

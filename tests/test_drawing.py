@@ -1,0 +1,44 @@
+"""The built-in models draw what was asked, judged by measuring pixels: the drawing test in small.
+
+In full it is `fastclipgen eval shapes`; its figures are in docs/drawing-test.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fastclipgen.assets import asset
+from fastclipgen.errors import UserError
+from fastclipgen.evaluation.drawing import run_drawing_test
+from fastclipgen.evaluation.report import Report
+
+# Far less work than the defaults, and the same way of working.
+FAST: dict[str, dict[str, Any]] = {
+    "vae": {"steps": 60, "starts": 256, "tracks": 1, "views": 4, "width": 128, "height": 128},
+    "stack": {"steps": 60, "views": 8, "width": 96, "height": 96},
+}
+
+
+def draw(generator: str, prompts: int) -> Report:
+    """The drawing test at fast settings. A package without its weights fails here: they are a part of it."""
+    for name in ("shapes_clip.safetensors", "shapes_vae.safetensors"):
+        try:
+            asset(name)
+        except UserError as error:
+            pytest.fail(f"the drawing test needs the built-in weights: {error}")
+    return run_drawing_test(prompts, 0, {"generator": generator, **FAST[generator]})
+
+
+@pytest.mark.slow
+def test_the_learned_prior_draws_colours_and_shapes() -> None:
+    report = draw("vae", 6)
+    assert report.colours_right >= 5 / 6, report.markdown()
+    assert report.shape_right >= 4 / 6, report.markdown()
+
+
+@pytest.mark.slow
+def test_the_stack_draws_colours() -> None:
+    report = draw("stack", 3)
+    assert report.colours_right >= 2 / 3, report.markdown()
