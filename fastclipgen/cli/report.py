@@ -54,7 +54,9 @@ class Reporter:
         if self.terminal and self.bar is None and self.total:
             from tqdm import tqdm
 
-            self.bar = tqdm(total=self.total, unit="it", smoothing=0.1, mininterval=0.0, file=sys.stderr)
+            size = os.get_terminal_size(sys.stderr.fileno())
+            shape: Any = {"ncols": size.columns or 80, "nrows": size.lines or 24}  # some terminals do not know theirs
+            self.bar = tqdm(total=self.total, unit="it", smoothing=0.1, mininterval=0.0, file=sys.stderr, **shape)
 
     def step(self, info: Any) -> None:
         """After every step; info: engine.StepInfo."""

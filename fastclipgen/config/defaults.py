@@ -16,13 +16,14 @@ COMMON: dict[str, Any] = {
     "schedule": "constant", "starts": 1, "tracks": 1, "constraints": [],
 }  # fmt: skip
 BUILTIN: dict[str, dict[str, Any]] = {
-    "vae": {"size": 256, "steps": 200, "views": 8, "cutouts": "gentle", "learning_rate": 0.05, "schedule": "cosine:0.1",
+    "vae": {"size": 256, "steps": 60, "views": 6, "cutouts": "gentle", "learning_rate": 0.1, "schedule": "cosine:0.1",
             "starts": 2048, "tracks": 4},
-    "stack": {"size": 128, "cutouts": "gentle", "optimizer": "adam", "learning_rate": 0.03, "schedule": "cosine:0.1"},
-    "pixels": {"size": 128, "cutouts": "gentle", "learning_rate": 0.02, "schedule": "cosine:0.1",
-               "constraints": ["tv:1"]},
-    "fourier": {"size": 128, "cutouts": "gentle", "learning_rate": 0.05, "schedule": "cosine:0.1"},
-    "siren": {"size": 64, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
+    "stack": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,
+              "schedule": "cosine:0.1"},
+    "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,
+               "schedule": "cosine:0.1", "constraints": ["tv:1"]},
+    "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1"},
+    "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {
     # Direct Ascent Synthesis (arXiv 2502.07753)

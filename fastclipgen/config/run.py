@@ -16,6 +16,7 @@ from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
+MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
 class RunConfig(BaseModel):
@@ -74,6 +75,8 @@ class RunConfig(BaseModel):
     def _finite(cls, value: float | None) -> float | None:
         if value is not None and not math.isfinite(value):
             raise ValueError("must be a finite number")
+        if value is not None and value > MAX_RATE:
+            raise ValueError(f"must be at most {MAX_RATE:g}")
         return value
 
 

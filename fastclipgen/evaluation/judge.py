@@ -68,7 +68,7 @@ class Verdict:
 def judge(pixels: np.ndarray, shape: str, colour: str, background: str) -> Verdict:
     """Whether the picture (uint8 [H, W, 3], any size) shows "a `colour` `shape` on a `background` background".
 
-    Takes some 20 ms on one core. Raises UserError for other arrays and for names that the shapes world does not know.
+    Takes some 30 ms on one core. Raises UserError for other arrays and for names that the shapes world does not know.
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise UserError(f"the judge expects a picture as uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")

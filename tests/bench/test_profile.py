@@ -57,10 +57,13 @@ def test_wrapping_ends_with_the_measurement() -> None:
         entered.append(part)
         yield
 
-    place = SimpleNamespace(double=lambda x: 2 * x)
-    with wrapped({(place, "double"): "part"}, around):
-        assert place.double(4) == 8
-    assert place.double(5) == 10
+    class Place:
+        double = staticmethod(lambda x: 2 * x)
+
+    with wrapped({(Place, "double"): "part"}, around), wrapped(PARTS, around):
+        assert Place.double(4) == 8
+        assert all(getattr(owner, name) is not f for (owner, name), f in zip(PARTS, before, strict=True))
+    assert Place.double(5) == 10
     assert entered == ["part"]
     assert [getattr(owner, name) for owner, name in PARTS] == before
 

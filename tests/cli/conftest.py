@@ -1,4 +1,4 @@
-"""The command line in process, in an empty folder, guided by a CLIP so small that a run takes a fraction of a second."""
+"""The command line in process, in an empty folder, guided by a CLIP so small that a run takes half a second."""
 
 from __future__ import annotations
 
@@ -95,7 +95,8 @@ def cli(eye: Eye, folder: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
     def call(*arguments: object) -> Done:
         capsys.readouterr()
         code = main([str(argument) for argument in arguments])
-        return Done(code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return Done(code, str(out), str(err))
 
     return call
 

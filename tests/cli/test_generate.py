@@ -99,9 +99,7 @@ def test_zero_steps_save_the_start(draw: Callable, pixels: Callable) -> None:
 
 def test_several_prompts_and_count(draw: Callable, folder: Path) -> None:
     done = draw("-n", 2, "--json", "-o", "{slug}-{index}.png", prompts=("a cat", "a dog|a hat"))
-    found = [
-        (event["prompt"], event["seed"], event["path"]) for event in done.events if event["event"] == "picture"
-    ]
+    found = [(event["prompt"], event["seed"], event["path"]) for event in done.events if event["event"] == "picture"]
     assert found == [
         ("a cat", 5, "a-cat-0.png"), ("a cat", 6, "a-cat-1.png"),
         ("a dog|a hat", 7, "a-dog-a-hat-2.png"), ("a dog|a hat", 8, "a-dog-a-hat-3.png"),

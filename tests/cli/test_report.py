@@ -11,11 +11,13 @@ import re
 import select
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from fastclipgen.cli import report
 from fastclipgen.cli.report import Reporter, one_line, to_json
@@ -54,9 +56,7 @@ def test_json_events(draw: Callable) -> None:
     assert last["interrupted"] is False
 
 
-def test_notices_are_events(draw: Callable, folder: Any) -> None:
-    from PIL import Image
-
+def test_notices_are_events(draw: Callable, folder: Path) -> None:
     pictures = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     pictures[0].save(folder / "two.gif", save_all=True, append_images=pictures[1:])
     done = draw("--json", "--init", "two.gif")
@@ -66,7 +66,6 @@ def test_notices_are_events(draw: Callable, folder: Any) -> None:
 def test_the_bar_of_a_terminal(draw: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps, rate, time left and loss; each path on a line of its own although the bar is on the same terminal."""
     master, slave = pty.openpty()
-    monkeypatch.setenv("COLUMNS", "120")
     with os.fdopen(slave, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         monkeypatch.setattr(sys, "stdout", terminal)
@@ -76,7 +75,6 @@ def test_the_bar_of_a_terminal(draw: Callable, monkeypatch: pytest.MonkeyPatch) 
         while select.select([master], [], [], 0)[0]:  # a terminal hands over a few kilobytes at a time
             shown += os.read(master, 1 << 16)
     os.close(master)
-    open("/tmp/h9/bar.txt", "wb").write(shown)
     lines = [line.rpartition("\r")[2] for line in shown.decode().replace("\r\n", "\n").split("\n")]
     assert [line for line in lines if line.endswith(".png")] == [
         "out-step00002.png", "out.png", "out-step00002-1.png", "out-1.png"

@@ -63,20 +63,35 @@ def test_a_resumed_run_is_the_uninterrupted_run(tmp_path: Path) -> None:
     whole = Training(Line(), OPTIONS, tmp_path / "whole")
     metrics = whole.run(quiet=True)
 
-    first = Training(Line(interrupt_at=3), OPTIONS, tmp_path / "parts")
+    first = Training(Line(interrupt_at=4), OPTIONS, tmp_path / "parts")
     with pytest.raises(KeyboardInterrupt):
         first.run(quiet=True)
     assert first.checkpoint.exists(), "Ctrl-C saves"
     task = Line(seed=99)  # what a new process begins with is overwritten
     second = Training(task, OPTIONS, tmp_path / "parts")
     assert second.resume()
-    assert second.step == 3
+    assert second.step == 4
     assert second.run(quiet=True) == metrics
-    assert task.seen == [3, 4, 5]
+    assert task.seen == [4, 5]
     assert same_state(whole.task.model, second.task.model)
     assert same_state(whole.average, second.average)
     assert lines(tmp_path / "whole") == lines(tmp_path / "parts")
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_killed_run_reports_nothing_twice(tmp_path: Path) -> None:
+    run = Training(Line(), OPTIONS, tmp_path)
+    for _ in range(3):
+        run.run_step()
+    run.save()
+    saved = run.checkpoint.read_bytes()
+    metrics = run.run(quiet=True)
+    wanted = lines(tmp_path)
+    run.checkpoint.write_bytes(saved)  # as if it had been killed before it saved again
+    again = Training(Line(), OPTIONS, tmp_path)
+    assert again.resume()
+    assert again.run(quiet=True) == metrics
+    assert lines(tmp_path) == wanted
 
 
 def test_the_average_lags_behind_and_is_what_is_measured(tmp_path: Path) -> None:
