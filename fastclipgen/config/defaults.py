@@ -16,8 +16,8 @@ COMMON: dict[str, Any] = {
     "schedule": "constant", "starts": 1, "tracks": 1, "constraints": [],
 }  # fmt: skip
 BUILTIN: dict[str, dict[str, Any]] = {
-    "vae": {"size": 256, "steps": 60, "views": 6, "cutouts": "gentle", "learning_rate": 0.1, "schedule": "cosine:0.1",
-            "starts": 2048, "tracks": 4},
+    "vae": {"size": 192, "steps": 40, "views": 6, "cutouts": "gentle", "learning_rate": 0.15, "schedule": "cosine:0.1",
+            "starts": 6144, "tracks": 3},
     "stack": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,
               "schedule": "cosine:0.1"},
     "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,

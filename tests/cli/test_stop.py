@@ -113,6 +113,7 @@ def test_a_reader_that_leaves_does_not_cost_the_picture(tmp_path: Path) -> None:
 
 def test_first_and_second_signal() -> None:
     said: list[str] = []
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may have been started with Ctrl-C ignored
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with Stop(said.append) as stop:
         assert not stop.asked

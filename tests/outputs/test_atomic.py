@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -132,8 +131,13 @@ def test_a_file_where_a_folder_is_needed(tmp_path: Path, name: str):
     assert (tmp_path / "file").read_bytes() == b"precious"
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permission bits do not bind this user")
-def test_unwritable_folder(tmp_path: Path):
-    tmp_path.chmod(0o500)
+def test_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(path: Path) -> int:  # permission bits do not bind root, so the refusal is played
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(atomic, "_create", refuse)
     with pytest.raises(UserError, match="not writable"):
         check_writable(tmp_path / "a/out.png")
+    with pytest.raises(UserError, match="not writable"):
+        write_file(expand(tmp_path / "out.png"), b"x")
+    assert os.listdir(tmp_path) == []

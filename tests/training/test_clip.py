@@ -40,7 +40,7 @@ def test_contrast_by_hand() -> None:
     text = unit([1.0, 0.0], [0.0, 1.0], [-1.0, 0.0])
     junk = unit([0.0, -1.0])
     none = torch.zeros(2, 3, dtype=torch.bool)
-    nothing = torch.zeros(2, dtype=torch.bool)
+    nothing = torch.zeros(2, 1, dtype=torch.bool)
     scale = torch.tensor(2.0)
 
     def entropy(right: float, *wrong: float) -> float:
@@ -64,7 +64,7 @@ def test_contrast_by_hand() -> None:
     )
     # a caption without a shape is not held against junk
     wanted = 0.5 * sum(pictures) / 2 + 0.5 * (entropy(2, 0) + entropy(2, 0, -2)) / 2
-    shapeless = torch.tensor([True, False])
+    shapeless = torch.tensor([[True], [False]])
     assert contrast(image, text, scale, none, junk, shapeless).item() == pytest.approx(wanted)
 
 

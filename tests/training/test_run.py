@@ -35,7 +35,7 @@ class Tiny:
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "make_task", lambda model, options, bf16: Tiny(options))
+    monkeypatch.setattr(run, "make_task", lambda model, options, bf16, refine: Tiny(options))
 
 
 def train(out: Path, **changed: Any) -> dict[str, float]:
