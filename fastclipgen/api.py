@@ -152,6 +152,13 @@ class Job:
         """How many times the steps are run: pictures that do not fit together go one batch after the other."""
         return -(-len(self.pictures) // self.batch)
 
+    @property
+    def clips(self) -> list[str]:
+        """The models that guide, as they are shown and stored; how they were found is not part of a picture."""
+        own = "perceptors" in self.given
+        eyes = [one.perceptor for one in self.loaded]
+        return [f"{eye.name} ({'given' if own else f'{eye.image_size} px'})" for eye in eyes]
+
     def settings(self, picture: Picture) -> dict[str, Any]:
         """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
         prompts = [picture.prompt] if picture.prompt else []
@@ -273,7 +280,7 @@ class Job:
         loss, finite = round(float(result.loss[row]), 6), bool(result.finite[row])
         metadata = {
             "settings": settings,
-            "clip": [one.description for one in self.loaded],
+            "clip": self.clips,
             "steps_done": result.steps,
             "scores": {"loss": loss, "similarities": similar},
         }

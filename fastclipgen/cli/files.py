@@ -57,7 +57,7 @@ class Files:
         """Raises UserError for what only the finished settings show: sizes, and settings too long for the format."""
         config = job.config
         longest = max(job.pictures, key=lambda picture: len(picture.prompt))
-        stored = {"settings": job.settings(longest), "clip": [one.description for one in job.loaded]}
+        stored = {"settings": job.settings(longest), "clip": job.clips}
         size = (config.height or 1, config.width or 1)
         check_output(self.template, stored if self.metadata else None, quality=self.quality, size=size)
         if self.video:

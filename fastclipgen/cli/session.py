@@ -84,9 +84,9 @@ class Session:
         config, last = job.config, job.pictures[-1].seed
         steps = min(config.steps or 0, self.end if self.end is not None else config.steps or 0)
         self.reporter.total = steps * job.batches
-        clips = ", ".join(one.description for one in job.loaded)
+        clips = ", ".join(job.clips)
         seeds = f"seed {config.seed}" + (f"..{last}" if last != config.seed else "")
-        self.reporter.event("start", settings=config.model_dump(), clip=clips, pictures=len(job.pictures))
+        self.reporter.event("start", settings=config.model_dump(), clip=job.clips, pictures=len(job.pictures))
         if not self.reporter.json:
             self.reporter.notice(f"{config.generator} under {clips}, {config.width}x{config.height}, {seeds}")
 

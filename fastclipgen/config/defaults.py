@@ -17,7 +17,7 @@ COMMON: dict[str, Any] = {
 }  # fmt: skip
 BUILTIN: dict[str, dict[str, Any]] = {
     "vae": {"size": 192, "steps": 40, "views": 6, "cutouts": "gentle", "learning_rate": 0.15, "schedule": "cosine:0.1",
-            "starts": 6144, "tracks": 3},
+            "starts": 2048, "tracks": 3},
     "stack": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,
               "schedule": "cosine:0.1"},
     "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -107,10 +107,14 @@ def test_ctrl_c_outside_a_run(cli: Callable, monkeypatch: pytest.MonkeyPatch) ->
     assert (done.code, done.err) == (130, "fastclipgen: interrupted\n")
 
 
-def test_a_reader_that_has_enough_ends_no_command_with_a_traceback(tmp_path: Path) -> None:
+def test_a_reader_that_has_enough_ends_no_command_with_a_traceback() -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     for arguments in (["--help"], ["train", "clip", "--help"]):
         with subprocess.Popen(
-            [sys.executable, "-m", "fastclipgen", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-m", "fastclipgen", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=buffered,
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -125,7 +129,7 @@ def test_main_reads_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert capsys.readouterr().out.startswith("fastclipgen ")
 
 
-def test_letters_the_terminal_lacks_are_no_error(tmp_path: Path) -> None:
+def test_letters_the_terminal_lacks_are_no_error() -> None:
     code = "from fastclipgen.cli import main; import sys, fastclipgen.cli.doctor as d; "
     code += "d.run = lambda args: print('z\\u00e9 \\u2665'); sys.exit(main(['doctor']))"
     done = subprocess.run(

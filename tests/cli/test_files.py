@@ -162,10 +162,14 @@ def test_films_of_later_batches_show_their_own_picture(
     draw: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fastclipgen.engine.memory.images_per_batch", lambda run, device: 2)
-    draw("-n", 3, "-o", "{index}.png", "--video", "{index}.webp", "--frames", "2", "--lr", "0")
+    draw("-n", 3, "-o", "{index}.png", "--video", "{index}.gif", "--frames", "2", "--lr", "1")
+    draw("-n", 3, "-o", "start-{index}.png", "--steps", "0")
     for index in range(3):
-        with Image.open(folder / f"{index}.png") as image:
-            assert np.abs(frames(folder / f"{index}.webp")[0] - np.array(image).astype(int)).mean() < 12
+        film = frames(folder / f"{index}.gif")
+        assert len(film) == 2
+        for frame, name in zip(film, (f"start-{index}.png", f"{index}.png"), strict=True):
+            with Image.open(folder / name) as image:
+                assert np.abs(frame - np.array(image).astype(int)).mean() < 12
 
 
 def full_disk(descriptor: int) -> None:

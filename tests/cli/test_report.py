@@ -27,7 +27,7 @@ def test_plain_lines(draw: Callable) -> None:
     done = draw("-n", 2)
     assert done.out == "out.png\nout-1.png\n"
     start, first, last = done.err.splitlines()
-    assert start == "fastclipgen: pixels under an eye (16 px), 16x16, seed 5..6"
+    assert start == "fastclipgen: pixels under eye (16 px), 16x16, seed 5..6"
     line = r"step {}/3  loss -?\d+\.\d{{4}}  \d+\.\d\d it/s  \d+ s left"
     assert re.fullmatch(line.format(1), first)
     assert re.fullmatch(line.format(3), last)
@@ -45,7 +45,7 @@ def test_json_events(draw: Callable) -> None:
     kinds = [event["event"] for event in done.events]
     assert [kind for kind in kinds if kind != "step"] == ["start", "snapshot", "picture", "video", "grid", "done"]
     start, picture, last = done.event("start"), done.event("picture"), done.event("done")
-    assert (start["settings"]["generator"], start["pictures"], start["clip"]) == ("pixels", 1, "an eye (16 px)")
+    assert (start["settings"]["generator"], start["pictures"], start["clip"]) == ("pixels", 1, ["eye (16 px)"])
     steps = [event for event in done.events if event["event"] == "step"]
     assert [steps[0]["step"], steps[-1]["step"]] == [1, 3]
     assert all(event["steps"] == 3 and event["it_per_s"] > 0 for event in steps)
