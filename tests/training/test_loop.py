@@ -101,7 +101,7 @@ def test_the_average_lags_behind_and_is_what_is_measured(tmp_path: Path) -> None
     for step in range(3):
         training.run_step()
         keep = min(0.9, (2 + step) / (11 + step))
-        weight = keep * weight + (1 - keep) * task.model[0].weight.detach()
+        weight = keep * weight + (1 - keep) * task.model[0].weight.detach()  # pyright: ignore
         torch.testing.assert_close(training.average[0].weight, weight)  # pyright: ignore
     assert torch.equal(training.average[1].running_mean, task.model[1].running_mean)  # pyright: ignore
     assert not same_state(training.average, task.model)
