@@ -7,6 +7,7 @@ within some hundred steps; on the whole world under an adversary it did not with
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -22,11 +23,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fastclipgen.assets import asset
 from fastclipgen.data.shapes import HELD_OUT_SEED, ShapesDataset
-from fastclipgen.data.shapes_captions import VALUES, distract, say, state, true_of
+from fastclipgen.data.shapes_captions import PLACE, SIZE0, VALUES, distract, say, state, true_of
 from fastclipgen.data.shapes_render import render
-from fastclipgen.data.shapes_scene import Scenes
+from fastclipgen.models.layered_vae import LATENT
 from fastclipgen.perceptors.names import register_config, unlabelled
 from fastclipgen.perceptors.open_clip import load_checkpoint
+from fastclipgen.training.ascents import Ascents, Climbing
 from fastclipgen.training.export import fold_normalisation, save_half
 from fastclipgen.training.hard_views import adversarial, disturb, random_cameras, shuffled, warped
 from fastclipgen.training.loop import TrainOptions
@@ -83,6 +85,7 @@ class CLIPWithHeads(nn.Module):
         super().__init__()
         self.clip = clip
         self.heads = nn.Linear(embed_dim, sum(VALUES[c] for c in LABELS))
+        self.ascents: Ascents | None = None  # while it is refined
 
 
 def label_loss(logits: Tensor, facts: Tensor) -> Tensor:
@@ -95,8 +98,16 @@ def label_loss(logits: Tensor, facts: Tensor) -> Tensor:
     return torch.stack(losses).mean()
 
 
-REFINE = Stage(easy=0.5, disturbed=0.6, attacked=0.35)  # with the VAE's near misses
-PAINTED, MISSES = 384, 64  # random pictures of the VAE a step, and how many captions take their worst enemy among them
+REFINE = Stage(easy=0.5, disturbed=0.6, attacked=0.35)  # with near misses of the VAE, and ascents
+PAINTED, MISSES = 256, 48  # random pictures of the VAE a step, and how many captions take their worst enemy among them
+
+
+def named(facts: np.ndarray, scene: int) -> np.ndarray:
+    """What the caption of an ascent states of a scene with one object: shape, colours, and sometimes size and place."""
+    said = facts.copy()
+    if scene % 3:
+        said[[SIZE0, PLACE]] = -1
+    return said
 
 
 def contrast(image: Tensor, text: Tensor, scale: Tensor, true: Tensor, junk: Tensor, fits: Tensor) -> Tensor:
@@ -113,7 +124,8 @@ def contrast(image: Tensor, text: Tensor, scale: Tensor, true: Tensor, junk: Ten
 
 
 class CLIPTask:
-    """refine: the checkpoint of a finished run; goes on from its average, against near misses of the shipped VAE."""
+    """refine: the checkpoint of a finished run; goes on from its average, against near misses of the shipped VAE and
+    against ascents under itself."""
 
     def __init__(self, options: TrainOptions, bf16: bool = True, refine: Path | None = None) -> None:
         torch.manual_seed(options.seed)
@@ -125,34 +137,47 @@ class CLIPTask:
         self.data = ShapesDataset(options.seed, settings["vision_cfg"]["image_size"])
         self.painter = None
         if refine is not None:
-            self.model.load_state_dict(torch.load(refine, weights_only=True)["average"])
+            weights = torch.load(refine, weights_only=True)["average"]
+            self.model.load_state_dict({k: v for k, v in weights.items() if not k.startswith("ascents.")})
+            self.model.ascents = Ascents(self.data.size)
             self.painter = Painter()
 
-    def _scenes(self, step: int, easy: float) -> Scenes:
-        """The batch of a step: `easy` of it easy scenes, the rest any."""
+    def _scenes(self, step: int, easy: float) -> np.ndarray:
+        """The scenes of a step's batch, as indices of the data set: `easy` of it easy ones, in front, the rest any."""
         batch = self.options.batch
-        drawn = self.data.scenes(6 * batch * step + np.arange(6 * batch))
-        facts = drawn.facts
+        indices = 6 * batch * step + np.arange(6 * batch)
+        facts = self.data.scenes(indices).facts
         simple = np.flatnonzero((facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] >= 1))[: round(easy * batch)]
-        rest = np.setdiff1d(np.arange(len(drawn)), simple)[: batch - len(simple)]
-        return drawn.take(np.random.default_rng(step).permutation(np.concatenate([simple, rest])))
+        rest = np.setdiff1d(np.arange(len(indices)), simple)[: batch - len(simple)]
+        return indices[np.concatenate([simple, rest])]
 
-    def _captions(self, facts: np.ndarray, rng: Random) -> tuple[list[str], np.ndarray]:
-        """Each picture's own caption, then the near misses of all: texts [n * (1 + DISTRACTORS)] and statements."""
-        own = [state(row, rng) for row in facts]
+    def _captions(self, facts: np.ndarray, rng: Random, given: dict[int, np.ndarray]) -> tuple[list[str], np.ndarray]:
+        """Each picture's own caption, then the near misses of all: texts [n * (1 + DISTRACTORS)] and statements.
+
+        given: what the captions of some pictures have to state."""
+        own = [given[k] if k in given else state(row, rng) for k, row in enumerate(facts)]
         near = [distract(said, rng) for said in own for _ in range(DISTRACTORS)]
         return [say(said, rng) for said in own + near], np.stack(own + near)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        options = self.options
+        options, ascents = self.options, self.model.ascents
         key = options.seed * 1_000_003 + step
         rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
-        now = REFINE if self.painter else stage(step, options.steps)
-        scenes = self._scenes(step, now.easy)
-        clean = to_tensor(render(scenes, self.data.size, random_cameras(len(scenes), rng)))
-        texts, statements = self._captions(scenes.facts, Random(key))
+        now = REFINE if ascents is not None else stage(step, options.steps)
+        indices, climbing = self._scenes(step, now.easy), None
+        n = len(indices)
+        order = rng.permutation(n)
+        given: dict[int, np.ndarray] = {}
+        if ascents is not None:
+            climbing = ascents.visit(step, n // 4, indices, rng)
+            indices[: n // 4] = ascents.scene[climbing.rows]
+            climbing = climbing._replace(owners=torch.from_numpy(np.argsort(order)[: n // 4]))
+        scenes = self.data.scenes(indices[order])
+        if climbing is not None:
+            given = {k: named(scenes.facts[k], int(indices[order][k])) for k in climbing.owners.tolist()}
+        clean = to_tensor(render(scenes, self.data.size, random_cameras(n, rng)))
+        texts, statements = self._captions(scenes.facts, Random(key), given)
         true = torch.from_numpy(true_of(statements, scenes.facts))
-        n = len(scenes)
 
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16), sdpa_kernel(SDPBackend.MATH):
             # MATH: on a CPU the fused attention's backward would take half of the step for these short texts
@@ -166,20 +191,20 @@ class CLIPTask:
 
         views, junk, fits = disturb(clean, generator, now.disturbed), clean[:0], torch.zeros(n, 0, dtype=torch.bool)
         if now.attacked > 0:
-            third, part = n // 3, n // 8
+            third, part = n // 3, n // 8 if climbing is None else n // 16
 
             def attack(images: Tensor) -> Tensor:
                 return F.cross_entropy(scores(self._embed(images), text.detach()), torch.arange(third), reduction="sum")
 
             self.model.eval()  # the adversary does not move the statistics of the normalisation layers
             views[:third] = adversarial(views[:third], attack, STRENGTH * now.attacked, 1, generator)
-            self.model.train()
             junk = torch.cat([warped(clean[-2 * part :], generator), shuffled(clean[-3 * part : -2 * part], generator)])
             # captions that name no shape may be true of junk
             fits = torch.from_numpy(statements[:n, 1] < 0)[:, None].expand(n, len(junk))
-            if self.painter:
-                misses, true_of_misses = self._near_misses(self.painter, text[:n].detach(), statements[:n], generator)
-                junk, fits = torch.cat([junk, misses]), torch.cat([fits, true_of_misses], dim=1)
+            if climbing is not None:
+                rivals = self._rivals(climbing, text[:n].detach(), statements[:n], scenes.facts, generator)
+                junk, fits = torch.cat([junk, rivals[0]]), torch.cat([fits, rivals[1]], dim=1)
+            self.model.train()
             junk = disturb(junk, generator, now.disturbed)
         embedded = self._embed(torch.cat([views, junk]))
         image, other = F.normalize(embedded[:n], dim=1), F.normalize(embedded[n:], dim=1)
@@ -187,19 +212,40 @@ class CLIPTask:
         labels = label_loss(self.model.heads(embedded[:n]), torch.from_numpy(scenes.facts))
         right = (scores(image, text).argmax(1) == torch.arange(n)).float().mean()
         values = {"contrast": contrasted, "labels": labels, "right": right, "scale": scale}
+        if climbing is not None:
+            owner, q = climbing.owners, len(climbing.owners)
+            values["cos_true"] = (image[owner] * text[owner]).sum(1).mean()
+            values["cos_pixels"] = (other[-2 * q : -q] * text[owner]).sum(1).mean()
+            values["cos_latents"] = (other[-q:] * text[owner]).sum(1).mean()
         return contrasted + labels, {k: v.detach() for k, v in values.items()}
 
     @torch.no_grad()
-    def _near_misses(
-        self, painter: Painter, text: Tensor, statements: np.ndarray, generator: torch.Generator
+    def _rivals(
+        self, climbing: Climbing, text: Tensor, statements: np.ndarray, facts: np.ndarray, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Pictures [j, 3, S, S] that score best for captions they do not make true, and [n, j] which they do."""
-        images, facts = painter.paint(PAINTED, generator)
-        true = torch.from_numpy(true_of(statements, facts)).T  # [captions, pictures]
-        self.model.eval()
-        chosen = hardest(text @ F.normalize(self._embed(images), dim=1).T, true, MISSES)
-        self.model.train()
-        return images[chosen], true[:, chosen]
+        """Pictures [j, 3, S, S] that the CLIP rates too high, and [n, j] which captions (embedded as text [n, E]) they
+        make true: random ones of the VAE that score best for captions they do not make true, then the pixels and the
+        latents of the ascents whose turn it is."""
+        ascents, painter = self.model.ascents, self.painter
+        assert ascents is not None
+        assert painter is not None
+        latents = torch.randn(PAINTED, LATENT, generator=generator)
+        images = painter.draw(latents)
+        true = torch.from_numpy(true_of(statements, painter.facts(latents))).T  # [captions, pictures]
+        similarity = text @ F.normalize(self._embed(images), dim=1).T
+        chosen = hardest(similarity, true, MISSES)
+
+        rows, begin, owners = climbing
+        best = similarity.masked_fill(true, -math.inf)[owners[begin]].argmax(1)
+        ascents.begin(rows[begin], latents[best], generator)
+        ascents.climb(rows, text[owners], painter, self._embed, generator)
+        climbed = ascents.latents[rows]
+        # a picture of pixels is held against its own caption whatever it shows: nobody knows what that is
+        of_pixels = torch.from_numpy(true_of(statements, facts[owners.numpy()])).T
+        of_pixels[owners, torch.arange(len(rows))] = False
+        of_latents = torch.from_numpy(true_of(statements, painter.facts(climbed))).T
+        pictures = torch.cat([images[chosen], ascents.pixels[rows], painter.draw(climbed)])
+        return pictures, torch.cat([true[:, chosen], of_pixels, of_latents], dim=1)
 
     def _embed(self, images: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):

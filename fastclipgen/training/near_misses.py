@@ -17,7 +17,9 @@ from torch import Tensor
 from fastclipgen.assets import asset
 from fastclipgen.data.palette import TABLE, to_lab
 from fastclipgen.data.shapes_sdf import SHAPES
-from fastclipgen.models.layered_vae import LATENT, SIDE, LayeredVAE, Parts, draw
+from fastclipgen.generators.clamp import clamp_with_grad
+from fastclipgen.generators.vae import NORM, shorten
+from fastclipgen.models.layered_vae import SIDE, LayeredVAE, Parts, draw
 
 UNCLEAR = -2  # a fact that no statement matches
 SURE = 0.85  # probability from which a soft choice counts as made
@@ -34,12 +36,22 @@ class Painter:
         self.vae = LayeredVAE().eval().requires_grad_(False)
         self.vae.load_state_dict(tensors)
 
+    def parts(self, latents: Tensor) -> Parts:
+        """What whitened latents [n, 64] draw."""
+        return self.vae.decoder.parts(self.mean + latents @ self.factor.T)
+
+    def draw(self, latents: Tensor) -> Tensor:
+        """Pictures [n, 3, 64, 64] in 0..1 of whitened latents."""
+        return clamp_with_grad(draw(self.parts(latents), SIDE, SIDE))
+
     @torch.no_grad()
-    def paint(self, count: int, generator: torch.Generator) -> tuple[Tensor, np.ndarray]:
-        """Pictures [count, 3, 64, 64] in 0..1 and their facts int64 [count, 11], UNCLEAR where a part is."""
-        latents = self.mean + torch.randn(count, LATENT, generator=generator) @ self.factor.T
-        parts = self.vae.decoder.parts(latents)
-        return draw(parts, SIDE, SIDE).clamp(0, 1), facts_of(parts)
+    def facts(self, latents: Tensor) -> np.ndarray:
+        """What the pictures of whitened latents show: int64 [n, 11], UNCLEAR where a part is."""
+        return facts_of(self.parts(latents))
+
+    def shorten(self, latents: Tensor) -> Tensor:
+        """Whitened latents no longer than the generator `vae` lets them become."""
+        return shorten(latents, NORM)
 
 
 def facts_of(parts: Parts) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -16,8 +17,9 @@ import torch
 import torch.nn.functional as F
 
 from fastclipgen.data.shapes import FACTS, ShapesDataset
-from fastclipgen.data.shapes_captions import VALUES
+from fastclipgen.data.shapes_captions import COLOUR0, GROUND0, PLACE, SHAPE0, SIZE0, VALUES, true_of
 from fastclipgen.training import clip
+from fastclipgen.training.ascents import Climbing
 from fastclipgen.training.clip import DISTRACTORS, LABELS, CLIPTask, contrast, label_loss, retrieval
 from fastclipgen.training.loop import TrainOptions
 
@@ -28,6 +30,11 @@ OPTIONS = TrainOptions(steps=2, batch=8, learning_rate=1e-3, warmup=1)
 def task() -> Iterator[CLIPTask]:
     with torch.random.fork_rng(devices=[]):
         yield CLIPTask(OPTIONS, bf16=False)
+
+
+def assert_equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert [name for name, value in first.items() if not torch.equal(value, second[name])] == []
 
 
 def unit(*rows: list[float]) -> torch.Tensor:
@@ -104,19 +111,21 @@ def test_stages_go_from_easy_to_hard() -> None:
 
 
 def test_the_scenes_of_a_step(task: CLIPTask) -> None:
-    def easy(facts: np.ndarray) -> np.ndarray:
+    def easy(indices: np.ndarray) -> np.ndarray:
+        facts = task.data.scenes(indices).facts
         return (facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] >= 1)
 
     # few batches of eight have no eight easy scenes to choose from
-    shares = [[easy(task._scenes(step, share).facts).mean() for step in range(20)] for share in (1.0, 0.5, 0.0)]
+    shares = [[easy(task._scenes(step, share)).mean() for step in range(20)] for share in (1.0, 0.5, 0.0)]
     assert np.mean(shares[0]) > 0.95
     assert 0.5 <= np.mean(shares[1]) < 0.8
     assert 0.1 < np.mean(shares[2]) < 0.4, "any scenes"
     half = task._scenes(3, 0.5)
     assert len(half) == OPTIONS.batch
-    assert np.array_equal(task._scenes(3, 0.5).centre, half.centre)
-    centres = [tuple(centre.ravel()) for step in range(6) for centre in task._scenes(step, 0.5).centre]
-    assert len(set(centres)) == len(centres), "no picture comes twice"
+    assert easy(half)[:4].all(), "the easy ones come first"
+    assert np.array_equal(task._scenes(3, 0.5), half)
+    indices = np.concatenate([task._scenes(step, 0.5) for step in range(6)])
+    assert len(set(indices.tolist())) == len(indices), "no picture comes twice"
 
 
 def test_the_loss_is_finite_and_decided_by_the_step(task: CLIPTask) -> None:
@@ -192,8 +201,66 @@ def test_export_is_what_the_perceptor_loads(task: CLIPTask, tmp_path: Path, monk
 
 def test_captions_are_own_first_then_near_misses(task: CLIPTask) -> None:
     scenes = task.data.scenes(range(5))
-    texts, statements = task._captions(scenes.facts, Random(0))
+    texts, statements = task._captions(scenes.facts, Random(0), {3: scenes.facts[3]})
     assert len(texts) == len(statements) == 5 * (1 + DISTRACTORS)
     near = statements[5:].reshape(5, DISTRACTORS, -1)
     assert (near != statements[:5, None]).any(-1).all()
     assert len(set(texts)) == len(texts)
+    assert np.array_equal(statements[3], scenes.facts[3]), "a given statement is kept"
+
+
+@pytest.fixture(scope="module")
+def refining(task: CLIPTask, tmp_path_factory: pytest.TempPathFactory) -> CLIPTask:
+    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
+    torch.save({"average": task.model.state_dict()}, path)
+    return CLIPTask(replace(OPTIONS, batch=16), bf16=False, refine=path)
+
+
+def test_refinement_starts_from_the_given_weights(task: CLIPTask, refining: CLIPTask, tmp_path: Path) -> None:
+    assert_equal(refining.model.clip.state_dict(), task.model.clip.state_dict())
+    torch.save({"average": refining.model.state_dict()}, tmp_path / "again.pt")
+    again = CLIPTask(OPTIONS, bf16=False, refine=tmp_path / "again.pt")
+    assert again.model.ascents is not None
+    assert (again.model.ascents.scene == -1).all(), "a refined run can be refined again; the ascents begin anew"
+
+
+def test_a_resumed_refinement_takes_the_same_step(refining: CLIPTask) -> None:
+    refining.model.train()
+    refining.loss(0)
+    state = deepcopy(refining.model.state_dict())
+    loss, values = refining.loss(1)
+    assert loss.isfinite()
+    assert {"cos_true", "cos_pixels", "cos_latents"} <= set(values)
+    refining.model.load_state_dict(state)
+    torch.testing.assert_close(refining.loss(1)[0], loss)
+
+
+def test_rivals_and_what_they_make_true(refining: CLIPTask) -> None:
+    """The pixels of an ascent are held against the caption climbed to, though not against what else is true of it."""
+    scenes = refining.data.scenes(refining._scenes(5, 1.0)[:6])
+    statements = scenes.facts.copy()
+    statements[5] = -1
+    statements[5, COLOUR0] = scenes.facts[0, COLOUR0]  # says the first picture's colour and nothing else
+    owners = torch.tensor([0, 3])
+    climbing = Climbing(torch.tensor([10, 11]), torch.tensor([True, True]), owners)
+    text = F.normalize(torch.randn(6, 128), dim=1)
+    pictures, fits = refining._rivals(climbing, text, statements, scenes.facts, torch.Generator().manual_seed(0))
+    assert pictures.shape[1:] == (3, 64, 64)
+    assert fits.shape == (6, len(pictures))
+    ascents, painter = refining.model.ascents, refining.painter
+    assert ascents is not None
+    assert painter is not None
+    torch.testing.assert_close(pictures[-4:-2], ascents.pixels[climbing.rows])
+    torch.testing.assert_close(pictures[-2:], painter.draw(ascents.latents[climbing.rows]))
+    assert not fits[owners, [-4, -3]].any()
+    assert fits[5, -4]
+    shown = true_of(statements, painter.facts(ascents.latents[climbing.rows])).T
+    assert np.array_equal(fits[:, -2:].numpy(), shown)
+
+
+def test_what_an_ascent_is_asked_for_names_shape_and_colours() -> None:
+    facts = ShapesDataset(0).scenes(range(30)).facts
+    for scene, row in enumerate(facts[facts[:, 0] == 1]):
+        said = clip.named(row, scene)
+        assert (said[[SHAPE0, COLOUR0, GROUND0]] == row[[SHAPE0, COLOUR0, GROUND0]]).all()
+        assert (said[[SIZE0, PLACE]] == -1).all() == bool(scene % 3)
