@@ -1,15 +1,14 @@
 #include "cpu/philox.h"
 
 #include <algorithm>
-#include <thread>
-#include <vector>
 
 #include "../philox.h"  // a plain "philox.h" would find the one beside this file
+#include "cpu/parallel.h"
 
 namespace fastclipgen::cpu {
 namespace {
 
-constexpr int64_t kCallsPerThread = 1 << 13;  // starting a thread costs about as much as this many calls
+constexpr int64_t kCallsPerThread = 1 << 13;  // fewer are done before another thread has woken up
 
 struct Row {
     uint32_t cutout, step, stream, key0, key1;
@@ -46,13 +45,7 @@ void philox_fill(const int64_t* seeds, int64_t batch, uint32_t step, uint32_t st
         }
     };
     const int64_t parts = std::clamp<int64_t>(calls / kCallsPerThread, 1, std::max(threads, 1));
-    std::vector<std::thread> others;
-    others.reserve(static_cast<size_t>(parts - 1));
-    for (int64_t part = 1; part < parts; ++part) {
-        others.emplace_back(work, calls * part / parts, calls * (part + 1) / parts);
-    }
-    work(0, calls / parts);
-    for (auto& other : others) other.join();
+    parallel_for(parts, threads, [&](int64_t part) { work(calls * part / parts, calls * (part + 1) / parts); });
 }
 
 template void philox_fill<int64_t>(const int64_t*, int64_t, uint32_t, uint32_t, int64_t, int64_t, int64_t*, int);

@@ -1,0 +1,10 @@
+// One function for each op: it adds the op's functions, on raw pointers, to the module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace fastclipgen {
+
+void bind_philox(pybind11::module_& m);
+
+}  // namespace fastclipgen
