@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "guidance": {"ops"},
     "engine": {"ops", "generators", "perceptors", "guidance"},
     "outputs": set(),
-    "training": {"assets", "ops", "data", "models", "perceptors"},
+    "training": {"assets", "ops", "data", "models", "generators", "perceptors"},
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},

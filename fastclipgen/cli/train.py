@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub.add_argument("--fresh", action="store_true", help="start again even if the folder holds a checkpoint")
         sub.add_argument("--quiet", action="store_true", help="print no progress")
         if name == "clip":
-            text = "improve the model of a finished run against pictures of the built-in VAE that fool it"
+            text = "improve the model of a finished run against what it rates too high: pictures of the VAE, ascents"
             sub.add_argument("--refine", type=Path, metavar="CHECKPOINT", help=text)
 
 

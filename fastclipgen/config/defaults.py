@@ -16,13 +16,14 @@ COMMON: dict[str, Any] = {
     "schedule": "constant", "starts": 1, "tracks": 1, "constraints": [],
 }  # fmt: skip
 BUILTIN: dict[str, dict[str, Any]] = {
-    "vae": {"size": 192, "steps": 40, "views": 6, "cutouts": "gentle", "learning_rate": 0.15, "schedule": "cosine:0.1",
-            "starts": 2048, "tracks": 3},
-    "stack": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,
-              "schedule": "cosine:0.1"},
-    "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.03,
-               "schedule": "cosine:0.1", "constraints": ["tv:1"]},
-    "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1"},
+    "vae": {"size": 192, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15, "schedule": "cosine:0.1",
+            "starts": 4096, "tracks": 6},
+    "stack": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.008,
+              "schedule": "cosine:0.1", "constraints": ["tv:1"], "starts": 4096},
+    "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.02,
+               "schedule": "cosine:0.1", "constraints": ["tv:0.5"], "starts": 4096},
+    "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1",
+                "constraints": ["tv:1"], "starts": 4096},
     "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {

@@ -74,7 +74,8 @@ class Engine:
             seeds = self._best_starts(task)  # [B * tracks]
             index = torch.arange(pictures, device=seeds.device).repeat_interleave(self.tracks)
             task = task.rows(index)._replace(seeds=seeds)
-            params = self.recipe.generator.init(seeds)
+            generator = self.recipe.generator
+            params = generator.init(seeds) if self.starts == 1 else generator.init_among_many(seeds)
         if task.start is None and needs_start(self.recipe.constraints):
             with torch.no_grad():
                 task = task._replace(start=self.recipe.generator.canvas(params))
@@ -107,7 +108,7 @@ class Engine:
             for part in candidates.split(max(1, START_BATCH // batch), dim=1):
                 index = torch.arange(batch, device=part.device).repeat_interleave(part.shape[1])
                 rows = task.rows(index)._replace(seeds=part.reshape(-1))
-                images = self.recipe.generator.preview(self.recipe.generator.init(rows.seeds))
+                images = self.recipe.generator.preview_among_many(rows.seeds)
                 losses.append(score(self.recipe, rows, images)[0].view(batch, -1))
         order = torch.cat(losses, dim=1).argsort(dim=1, stable=True)[:, : self.tracks]
         return candidates.gather(1, order).reshape(-1)

@@ -68,8 +68,17 @@ class Generator(nn.Module):
         return canvas
 
     def preview(self, params: Params) -> Tensor:
-        """The published pictures, perhaps smaller: what random starts are scored by."""
+        """The published pictures, perhaps smaller."""
         return self(params)
+
+    def init_among_many(self, seeds: Tensor) -> Params:
+        """The start for int64 `seeds` [B] when it is one of many to choose from: a wide choice. `init` unless
+        overridden."""
+        return self.init(seeds)
+
+    def preview_among_many(self, seeds: Tensor) -> Tensor:
+        """The pictures of `init_among_many`, perhaps smaller: what random starts are scored by."""
+        return self.preview(self.init_among_many(seeds))
 
     def precondition(self, grads: Params) -> Params:
         """The direction plain SGD should take instead of `grads`; the gradient itself unless overridden."""

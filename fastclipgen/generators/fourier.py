@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastclipgen.generators.base import Generator, Params, check_number, logit_safe
+from fastclipgen.generators.base import Params, check_number, logit_safe
+from fastclipgen.generators.painted_starts import PaintedStarts
 from fastclipgen.ops.philox import Stream, normals
 
 _EPS = 1e-4
@@ -14,7 +15,7 @@ _EPS = 1e-4
 _COLOUR_ROOT = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
 
-class Fourier(Generator):
+class Fourier(PaintedStarts):
     """x = sigmoid(colour . irfft2(scale . spectrum)), with {"spectrum": [B, 3, H, W//2+1, 2]} (real, imaginary).
 
     `decay`: each frequency f (cycles per pixel) is scaled by f^-decay, so that steps of equal size in every coefficient

@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fastclipgen.generators.base import Generator, Params, check_number
+from fastclipgen.generators.base import Params, check_number
 from fastclipgen.generators.clamp import clamp_with_grad
+from fastclipgen.generators.painted_starts import PaintedStarts
 from fastclipgen.ops.philox import Stream, normals
 
 
-class Pixels(Generator):
+class Pixels(PaintedStarts):
     """Pictures that are their own parameters: {"rgb": [B, 3, H, W]}, clamped to 0..1.
 
     `noise`: standard deviation (in 0..1 pixel units) of the normal noise on the grey start.

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fastclipgen.errors import UserError
-from fastclipgen.generators.base import Generator, Params, check_number, logit_safe
+from fastclipgen.generators.base import Params, check_number, logit_safe
+from fastclipgen.generators.painted_starts import PaintedStarts
 from fastclipgen.generators.stack_preconditioner import ExactPreconditioner, LowRankPreconditioner
 from fastclipgen.generators.upsampling import (
     bicubic_matrix,
@@ -25,7 +26,7 @@ from fastclipgen.generators.upsampling import (
 _EPS = 1e-5
 
 
-class Stack(Generator):
+class Stack(PaintedStarts):
     """x = 0.5 + 0.5 tanh(sum_r up(P_r)) on a canvas larger than the picture, so that shifted views stay inside.
 
     The canvas is the picture plus `margin` pixels on each side (None: a quarter of the picture's shorter side); the
@@ -94,13 +95,13 @@ class Stack(Generator):
         return {key: torch.zeros(len(seeds), 3, *shape, device=seeds.device) for key, shape in shapes.items()}
 
     def init_from(self, images: Tensor) -> Params:
-        """The start picture (clipped to 1e-5..1-1e-5), in a grey margin.
+        """The start picture (clipped to 1e-5..1-1e-5); its edges go on into the margin.
 
         The true stack carries it in its finest plane alone: exact when that is as fine as the canvas, else the nearest
         (least squares before tanh).
         """
         self.check_images(images)
-        raw = F.pad(torch.atanh(2.0 * logit_safe(images, _EPS) - 1.0), [self.margin] * 4)
+        raw = F.pad(torch.atanh(2.0 * logit_safe(images, _EPS) - 1.0), [self.margin] * 4, mode="replicate")
         if self.collapsed:
             return {"raw": raw}
         params = self.init(torch.zeros(len(images), dtype=torch.int64, device=images.device))
