@@ -27,8 +27,8 @@ class PaintedStarts(Generator):
 
 
 def figure_on_ground(seeds: Tensor, height: int, width: int) -> Tensor:
-    """Pictures float32 [B, 3, height, width] in 0.05..0.95: a disc with a soft edge, near the middle, half to two
-    thirds as wide as the shorter side. Colours are uniform. Picture b depends on seeds[b] (int64 [B]) alone and is
+    """Pictures float32 [B, 3, height, width] in 0.05..0.95: a disc with a soft edge, near the middle, a third to more
+    than half as wide as the shorter side. Colours are uniform. Picture b depends on seeds[b] (int64 [B]) alone and is
     the same scene at every size."""
     draws = uniforms(seeds, 0, Stream.INIT, 9)[:, 0]  # [B, 9]
     ground, figure = (0.05 + 0.9 * draws[:, k : k + 3, None, None] for k in (0, 3))
@@ -37,5 +37,5 @@ def figure_on_ground(seeds: Tensor, height: int, width: int) -> Tensor:
     rows = (torch.arange(height, device=seeds.device) + 0.5 - 0.5 * height)[:, None] / short
     cols = (torch.arange(width, device=seeds.device) + 0.5 - 0.5 * width) / short
     away = torch.hypot(rows - 0.2 * (y - 0.5), cols - 0.2 * (x - 0.5))  # [B, H, W]
-    cover = torch.sigmoid((0.22 + 0.12 * radius - away) / 0.02)[:, None]
+    cover = torch.sigmoid((0.17 + 0.13 * radius - away) / 0.02)[:, None]
     return ground + (figure - ground) * cover
