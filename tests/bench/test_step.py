@@ -9,7 +9,7 @@ from bench.machine import source
 from bench.schema import StepReport
 
 QUICK = ["--device", "cpu", "--generator", "pixels", "--size", "64", "--views", "2", "--repeats", "2"]
-QUICK += ["--block-seconds", "0.01", "--quality-steps", "12", "--quality-pictures", "1"]
+QUICK += ["--block-seconds", "0.01", "--quality-steps", "40", "--quality-pictures", "1"]
 
 
 def test_writes_a_report_and_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,7 +94,8 @@ def test_zero_steps_save_the_start(draw: Callable, pixels: Callable) -> None:
     done = draw("--json", "--steps", "0")
     assert done.event("picture")["steps"] == 0
     assert [event["event"] for event in done.events] == ["start", "picture", "done"]
-    assert np.array_equal(pixels("--steps", "0"), pixels("--steps", "0", prompts=("another prompt",)))
+    start = pixels("--steps", "0", "--starts", "1")
+    assert np.array_equal(start, pixels("--steps", "0", "--starts", "1", prompts=("another prompt",)))
 
 
 def test_several_prompts_and_count(draw: Callable, folder: Path) -> None:

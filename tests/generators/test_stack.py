@@ -75,14 +75,17 @@ def test_every_start_is_the_same_grey() -> None:
         assert torch.equal(generator.canvas(generator.init(torch.tensor([1, 99]))), torch.full((2, 3, 14, 12), 0.5))
 
 
-def test_margin_is_a_quarter_and_grey() -> None:
+def test_margin_is_a_quarter_and_goes_on_from_the_edges() -> None:
     generator = Stack(30, 23)
     assert generator.margin == 5
     assert Stack(224, 224, rank=1, resolutions=[1]).canvas_size == (336, 336)
-    canvas = generator.canvas(generator.init_from(torch.ones(1, 3, 30, 23)))
+    image = torch.full((1, 3, 30, 23), 0.5)
+    image[..., 0, :], image[..., -1] = 0.25, 0.75
+    canvas = generator.canvas(generator.init_from(image))
     assert canvas.shape == (1, 3, 40, 33)
-    assert (canvas[..., 5:35, 5:28] > 0.9999).all()
-    assert canvas.sum() == pytest.approx(3 * (30 * 23 + 0.5 * (40 * 33 - 30 * 23)), rel=1e-5)
+    assert canvas[0, :, :5, 5:27] == pytest.approx(torch.full((3, 5, 22), 0.25), abs=1e-4)
+    assert canvas[0, :, :, 28:] == pytest.approx(torch.full((3, 40, 5), 0.75), abs=1e-4)
+    assert canvas[0, :, 6:, :5] == pytest.approx(torch.full((3, 34, 5), 0.5), abs=1e-4)
 
 
 def test_coarse_stack_starts_from_the_nearest_picture() -> None:
