@@ -39,7 +39,7 @@ class Stack(PaintedStarts):
     - not collapsed (for Adam and its like): {"p_<r>": [B, 3, r_h, r_w]}. Default: about ten sizes, growing
       geometrically from 1 to S.
 
-    Every start is the same grey: pictures of different seeds part through the noise of their views.
+    A single start is grey whatever the seed: pictures of different seeds part through the noise of their views.
     """
 
     name = "stack"

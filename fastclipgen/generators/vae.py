@@ -21,7 +21,6 @@ from fastclipgen.models.layered_vae import LATENT, SIDE, LayeredVAE
 from fastclipgen.ops.philox import Stream, normals
 
 WEIGHTS = "shapes_vae.safetensors"
-NORM = 1.1
 
 
 class Vae(Generator):
@@ -35,7 +34,7 @@ class Vae(Generator):
     default_lr = 0.05
     default_views_preset = "gentle"
 
-    def __init__(self, height: int, width: int, norm: float = NORM) -> None:
+    def __init__(self, height: int, width: int, norm: float = 1.1) -> None:
         super().__init__(height, width)
         check_number(self.name, "norm", norm, 0.1, 10.0)
         self.norm = norm
@@ -71,10 +70,6 @@ class Vae(Generator):
 
     def project(self, params: Params) -> Params:
         """Latents longer than `norm` allows are shortened to it."""
-        return {"w": shorten(params["w"], self.norm)}
-
-
-def shorten(latents: Tensor, norm: float) -> Tensor:
-    """Whitened latents [n, 64] cut to `norm` times the length of random ones."""
-    longest = norm * math.sqrt(LATENT)
-    return latents * (longest / latents.norm(dim=1, keepdim=True).clamp_min(1e-6)).clamp_max(1.0)
+        w = params["w"]
+        longest = self.norm * math.sqrt(LATENT)
+        return {"w": w * (longest / w.norm(dim=1, keepdim=True).clamp_min(1e-6)).clamp_max(1.0)}

@@ -46,13 +46,13 @@ class Ascents(nn.Module):
         self.register_buffer("pixels", torch.zeros(KEPT, 3, size, size))
         self.register_buffer("latents", torch.zeros(KEPT, LATENT))
 
-    def visit(self, step: int, count: int, scenes: np.ndarray, rng: np.random.Generator) -> Climbing:
-        """The `count` (up to KEPT) ascents whose turn it is at a training step; those that begin get a new scene each,
-        from the front of `scenes` (indices of the data set)."""
+    def visit(self, step: int, count: int, scenes: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Whose turn it is at a training step: int64 [count] (up to KEPT), and bool [count] which of them begin. Those
+        get a new scene each, from the front of `scenes` (indices of the data set)."""
         rows = (step * count + torch.arange(count)) % KEPT
         begin = torch.from_numpy(rng.random(count) < 1 / VISITS) | (self.scene[rows] < 0)
         self.scene[rows[begin]] = torch.from_numpy(scenes[: int(begin.sum())])
-        return Climbing(rows, begin, rows[:0])
+        return rows, begin
 
     def begin(self, rows: Tensor, latents: Tensor, generator: torch.Generator) -> None:
         """Start again at grey or a plain colour under noise, and at the given latents [len(rows), LATENT]."""

@@ -169,9 +169,9 @@ class CLIPTask:
         order = rng.permutation(n)
         given: dict[int, np.ndarray] = {}
         if ascents is not None:
-            climbing = ascents.visit(step, n // 4, indices, rng)
-            indices[: n // 4] = ascents.scene[climbing.rows]
-            climbing = climbing._replace(owners=torch.from_numpy(np.argsort(order)[: n // 4]))
+            rows, begin = ascents.visit(step, n // 4, indices, rng)
+            indices[: n // 4] = ascents.scene[rows]
+            climbing = Climbing(rows, begin, torch.from_numpy(np.argsort(order)[: n // 4]))
         scenes = self.data.scenes(indices[order])
         if climbing is not None:
             given = {k: named(scenes.facts[k], int(indices[order][k])) for k in climbing.owners.tolist()}

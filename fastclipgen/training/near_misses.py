@@ -11,15 +11,12 @@ import math
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from fastclipgen.assets import asset
 from fastclipgen.data.palette import TABLE, to_lab
 from fastclipgen.data.shapes_sdf import SHAPES
-from fastclipgen.generators.clamp import clamp_with_grad
-from fastclipgen.generators.vae import NORM, shorten
-from fastclipgen.models.layered_vae import SIDE, LayeredVAE, Parts, draw
+from fastclipgen.generators.vae import Vae
+from fastclipgen.models.layered_vae import SIDE, Parts
 
 UNCLEAR = -2  # a fact that no statement matches
 SURE = 0.85  # probability from which a soft choice counts as made
@@ -28,30 +25,23 @@ TINT = 0.10  # change of a channel over the picture up to which a ground is plai
 
 
 class Painter:
-    """Random pictures of the shipped VAE, as the generator `vae` starts from, and what they show."""
+    """The generator `vae` at the size of training, and what its pictures show. Latents are whitened ones, [n, 64]."""
 
     def __init__(self) -> None:
-        tensors = {key: value.float() for key, value in load_file(asset("shapes_vae.safetensors")).items()}
-        self.mean, self.factor = tensors.pop("prior_mean"), tensors.pop("prior_factor")
-        self.vae = LayeredVAE().eval().requires_grad_(False)
-        self.vae.load_state_dict(tensors)
-
-    def parts(self, latents: Tensor) -> Parts:
-        """What whitened latents [n, 64] draw."""
-        return self.vae.decoder.parts(self.mean + latents @ self.factor.T)
+        self.vae = Vae(SIDE, SIDE)
 
     def draw(self, latents: Tensor) -> Tensor:
-        """Pictures [n, 3, 64, 64] in 0..1 of whitened latents."""
-        return clamp_with_grad(draw(self.parts(latents), SIDE, SIDE))
+        """Pictures [n, 3, 64, 64] in 0..1."""
+        return self.vae({"w": latents})
 
     @torch.no_grad()
     def facts(self, latents: Tensor) -> np.ndarray:
-        """What the pictures of whitened latents show: int64 [n, 11], UNCLEAR where a part is."""
-        return facts_of(self.parts(latents))
+        """What the pictures show: int64 [n, 11], UNCLEAR where a part is."""
+        return facts_of(self.vae.vae.decoder.parts(self.vae.latents({"w": latents})))
 
     def shorten(self, latents: Tensor) -> Tensor:
-        """Whitened latents no longer than the generator `vae` lets them become."""
-        return shorten(latents, NORM)
+        """No longer than the generator lets them become."""
+        return self.vae.project({"w": latents})["w"]
 
 
 def facts_of(parts: Parts) -> np.ndarray:

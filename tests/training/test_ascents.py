@@ -9,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fastclipgen.generators.vae import NORM
 from fastclipgen.models.layered_vae import LATENT
 from fastclipgen.training.ascents import KEPT, VISITS, Ascents, look, smoothed, unit
 from fastclipgen.training.near_misses import Painter
@@ -26,10 +25,10 @@ def test_visits_go_round_and_all_begin_the_first_time() -> None:
     ascents, rng = Ascents(SIZE), np.random.default_rng(0)
     seen = []
     for step in range(KEPT // 32):
-        climbing = ascents.visit(step, 32, 1000 * step + np.arange(32), rng)
-        assert climbing.begin.all()
-        assert ascents.scene[climbing.rows].tolist() == list(range(1000 * step, 1000 * step + 32))
-        seen += climbing.rows.tolist()
+        rows, begin = ascents.visit(step, 32, 1000 * step + np.arange(32), rng)
+        assert begin.all()
+        assert ascents.scene[rows].tolist() == list(range(1000 * step, 1000 * step + 32))
+        seen += rows.tolist()
     assert sorted(seen) == list(range(KEPT))
 
 
@@ -39,8 +38,8 @@ def test_later_about_one_in_visits_begins_and_the_others_keep_their_scene() -> N
     began = 0
     for step in range(200):
         before = ascents.scene.clone()
-        climbing = ascents.visit(step, 32, np.full(32, step + 100), rng)
-        changed = climbing.rows[climbing.begin]
+        rows, begin = ascents.visit(step, 32, np.full(32, step + 100), rng)
+        changed = rows[begin]
         assert (ascents.scene[changed] == step + 100).all()
         rest = torch.ones(KEPT, dtype=torch.bool)
         rest[changed] = False
@@ -86,7 +85,7 @@ def test_climbing_raises_the_cosine_of_pixels_and_latents(painter: Painter) -> N
     assert (cosines() > before + 0.2).all()
     assert ascents.pixels.min() >= 0
     assert ascents.pixels.max() <= 1
-    assert ascents.latents.norm(dim=1).max() <= NORM * math.sqrt(LATENT) * (1 + 1e-5)
+    assert ascents.latents.norm(dim=1).max() <= painter.vae.norm * math.sqrt(LATENT) * (1 + 1e-5)
     assert torch.equal(ascents.pixels[6:], others)
     assert not ascents.pixels.requires_grad
 
