@@ -31,4 +31,5 @@ PYBIND11_MODULE(_C, m) {
     m.doc() = "Native operations of fastclipgen on raw pointers; knows nothing of torch.";
     m.def("build_info", &build_info, "How this module was compiled.");
     fastclipgen::bind_philox(m);
+    fastclipgen::bind_vq_lookup(m);
 }

@@ -6,5 +6,6 @@
 namespace fastclipgen {
 
 void bind_philox(pybind11::module_& m);
+void bind_vq_lookup(pybind11::module_& m);
 
 }  // namespace fastclipgen

@@ -30,6 +30,7 @@ _KERNELS: dict[str, frozenset[str]] = {
     "cosine_loss": frozenset(),
     "cutouts": frozenset(),
     "philox": frozenset({"cpp", "cuda", "triton"}),
+    "vq_lookup": frozenset({"cpp", "cuda", "triton"}),
 }
 OPS: tuple[str, ...] = tuple(_KERNELS)
 _LEAST_CAPABILITY = (8, 0)  # the oldest architecture in CMakeLists.txt
