@@ -98,8 +98,8 @@ def test_scores_lie_between_their_bounds(inputs: str, kind: str) -> None:
     assert (lower.double() <= truth).all()
     assert (truth <= upper.double()).all()
     norms = z.double().norm(dim=1)[:, None] * codes.double().norm(dim=1) + codes.double().square().sum(1)
-    # and they are worth something: a sixtieth of what they bound where bfloat16 rounds, or else a thousandth
-    worth = 0.001 if kind == "float32" else 0.06
+    # and they are worth something: bfloat16 rounds to 2^-8, twice for a product, and bounds are 2.25 times as wide
+    worth = 0.001 if kind == "float32" else 0.03
     if inputs != "vanishing":
         assert (upper - lower <= worth * norms + 1e-25).all()
 
@@ -147,6 +147,6 @@ def test_nothing_that_is_nearest_is_left_out(inputs: str, k: int) -> None:
 
 
 def test_few_codes_are_compared_exactly() -> None:
-    z, codes = normal(64, 256), normal(8192, 256, seed=1)
+    z, codes = normal(24, 64), normal(4096, 64, seed=1)
     _, groups = search(z, codes, 1)
-    assert groups.double().mean() < 2.5  # of 256
+    assert groups.double().mean() < 2.5  # of 128
