@@ -37,7 +37,9 @@ def render(
     return cutouts_op(images, *tensors, whole, real, dtype, deterministic, backend)
 
 
-def plan(params: CutoutParams, mean: Sequence[float], std: Sequence[float], patch: int) -> tuple[list[int], list[float]]:
+def plan(
+    params: CutoutParams, mean: Sequence[float], std: Sequence[float], patch: int
+) -> tuple[list[int], list[float]]:
     """The whole and the real numbers that csrc/bindings/cutouts.cpp reads into a CutoutPlan, in its order."""
     spec = params.spec
     batch, views = params.matrix.shape[:2]
