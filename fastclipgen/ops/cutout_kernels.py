@@ -159,13 +159,13 @@ def _shape(whole: list[int]) -> list[int]:
     return [batch * views, (size // patch) ** 2, 3 * patch * patch]
 
 
-def _setup(ctx, inputs, output) -> None:  # noqa: ANN001
+def _setup(ctx, inputs, output) -> None:
     *tensors, whole, real, _, deterministic, backend = inputs
     ctx.save_for_backward(*tensors)
     ctx.static = (whole, real, deterministic, backend)
 
 
-def _backward(ctx, grad: Tensor):  # noqa: ANN001, ANN202
+def _backward(ctx, grad: Tensor):
     return cutouts_backward_op(grad, *ctx.saved_tensors, *ctx.static), *(None,) * 11
 
 

@@ -16,6 +16,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.ops import cutout_kernels, library, philox
 from fastclipgen.ops.colour import brightness_contrast, scale_saturation, to_unit_range, turn_hue
 from fastclipgen.ops.cutout_params import PRESETS, CutoutParams, CutoutSpec, preset, sample_cutouts
+from fastclipgen.ops.cutout_resample import lanczos_crops, pooled
 from fastclipgen.ops.cutout_warp import warp
 from fastclipgen.ops.philox import Stream
 
@@ -42,8 +43,12 @@ def cutouts(
     Returns [B*N, 3, size, size], or with patches [B*N, (size/p)**2, 3*p*p] (patches row by row; in each, channel, row,
     column); view n of picture b at row b*N + n. Raises UserError for shapes that do not match.
     """
+    if params.spec.pool:
+        images = pooled(images, size)
     _check(images, params, size, mean, std, patch)
-    backend = "reference" if images.dtype == torch.float64 else library.choose("cutouts", images.device)
+    # two matrix products are what torch does best, so there is no kernel for Lanczos crops
+    plain = images.dtype == torch.float64 or params.spec.resample == "lanczos"
+    backend = "reference" if plain else library.choose("cutouts", images.device)
     if backend != "reference":
         return cutout_kernels.render(images, params, mean, std, dtype, patch, deterministic, backend)
     return reference_cutouts(images, params, mean, std, dtype, deterministic, patch)
@@ -58,11 +63,12 @@ def reference_cutouts(
     deterministic: bool = False,
     patch: int = 0,
 ) -> Tensor:
-    """`cutouts` in plain torch, without the checks."""
+    """`cutouts` in plain torch, without the checks and the pooling."""
     spec = params.spec
     if images.dtype in (torch.float16, torch.bfloat16):
         images = images.to(torch.float32)
-    views = warp(images, params, deterministic).movedim(2, 1).flatten(0, 1)  # [B*N, 3, S, S]
+    views = lanczos_crops(images, params) if spec.resample == "lanczos" else warp(images, params, deterministic)
+    views = views.movedim(2, 1).flatten(0, 1)  # [B*N, 3, S, S]
     if spec.has_colour:
         views = _colour(views, spec, params.colour.flatten(0, 1).to(images.dtype))
     if spec.has_erasing:
