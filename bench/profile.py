@@ -30,7 +30,6 @@ from fastclipgen.engine.device import resolve_device
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.optimizers import Optimizer
 from fastclipgen.errors import UserError
-from fastclipgen.ops import cutouts as cutouts_module
 from fastclipgen.perceptors.base import FrozenPerceptor
 
 # Where each part of a step is entered: (owner, attribute) -> part. The innermost range counts.
@@ -41,12 +40,7 @@ _BACKWARD = "autograd::engine::evaluate_function"
 PARTS: dict[tuple[Any, str], str] = {
     (step_module, "canvas"): "generator",
     (step_module, "sample_cutouts"): "cutouts: draws",
-    (step_module, "cutouts"): "cutouts: rest",
-    (cutouts_module, "warp"): "cutouts: geometry",
-    (cutouts_module, "_colour"): "cutouts: colour",
-    (cutouts_module, "_erase"): "cutouts: erasing",
-    (cutouts_module, "_noise"): "cutouts: noise",
-    (cutouts_module, "_normalise"): "cutouts: normalise",
+    (step_module, "cutouts"): "cutouts: views",
     (FrozenPerceptor, "encode_image"): "perceptor",
     (step_module, "cosine_loss"): "loss",
     (step_module, "total"): "constraints",

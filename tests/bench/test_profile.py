@@ -26,8 +26,8 @@ event.clock = 0
 
 def test_time_goes_to_the_innermost_part_and_backward_to_its_forward() -> None:
     step = event(STEP, 100)
-    outer = event("cutouts: rest", 30, step)
-    inner = event("cutouts: geometry", 20, outer)
+    outer = event("cutouts: views", 30, step)
+    inner = event("constraints", 20, outer)
     other = event("perceptor", 25, step)
     events = [
         step,
@@ -42,8 +42,8 @@ def test_time_goes_to_the_innermost_part_and_backward_to_its_forward() -> None:
     ]
     assert attribute(events, "took") == {
         STEP: Share(0.2, 0.0),
-        "cutouts: rest": Share(0.1, 0.0),
-        "cutouts: geometry": Share(0.2, 0.1),
+        "cutouts: views": Share(0.1, 0.0),
+        "constraints": Share(0.2, 0.1),
         "perceptor": Share(0.25, 0.15),
     }
 
@@ -75,10 +75,10 @@ def test_every_part_of_a_step_has_a_share(small: dict[str, Any]) -> None:
     assert set(shares) >= set(PARTS.values())
     assert sum(sum(share) for share in shares.values()) == pytest.approx(1)
     assert all(share.forward > 0 for part, share in shares.items() if part in PARTS.values())
-    for part in ("perceptor", "cutouts: colour", "cutouts: geometry", "loss"):
+    for part in ("perceptor", "cutouts: views", "loss"):
         assert shares[part].backward > 0, part
     assert shares[STEP].backward < 0.05
-    assert shares["cutouts: noise"].backward == 0
+    assert shares["cutouts: draws"].backward == 0
 
 
 def test_the_phases_of_a_run_add_up(small: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
