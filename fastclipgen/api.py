@@ -10,7 +10,7 @@ import math
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from fastclipgen.generators.module import as_generator
 from fastclipgen.guidance.constraints import parse_constraint
 from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 from fastclipgen.guidance.targets import ImageTarget, build_targets
+from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import preset
 from fastclipgen.outputs.images import save_image, to_uint8
 from fastclipgen.outputs.load import fit, load_image, load_mask
@@ -112,6 +113,8 @@ class Job:
         _check_names(config, generator)
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
+        with library.using(config.backend, self.device):
+            pass  # a backend that cannot run is a mistake to report before models are loaded
         self.loaded = self._perceptors(config, perceptors, dtype)
         builtin = any(one.is_builtin for one in self.loaded)
         own = _own_generator(generator, config)
@@ -169,7 +172,7 @@ class Job:
     ) -> Iterator[list[Result]]:
         """Make the pictures, a batch at a time, in order. A batch that is interrupted gives what it has; no other
         begins after it."""
-        with deterministic_mode() if self.config.deterministic else nullcontext():
+        with library.using(self.config.backend, self.device), self._mode():
             for first in range(0, len(self.pictures), self.batch):
                 if interrupted is not None and interrupted() and first:
                     return
@@ -177,6 +180,9 @@ class Job:
                 task, params = self._task(pictures)
                 result = self.engine.run(task, params, callbacks, interrupted)
                 yield [self._result(picture, result, row) for row, picture in enumerate(pictures)]
+
+    def _mode(self) -> AbstractContextManager[None]:
+        return deterministic_mode() if self.config.deterministic else nullcontext()
 
     def _perceptors(self, config: RunConfig, given: Sequence[Any] | None, dtype: torch.dtype) -> list[LoadedPerceptor]:
         if given is None:

@@ -145,7 +145,7 @@ def test_metadata_is_complete_and_plain() -> None:
     assert settings["prompts"] == ["red"]
     assert (settings["seed"], settings["count"], settings["width"]) == (5, 1, 16)
     undecided = [key for key, value in settings.items() if value in (None, "auto")]
-    assert set(undecided) == {"init", "mask", "device"}
+    assert set(undecided) == {"init", "mask", "device", "backend"}
     assert settings.keys() == make_config({"prompts": ["a"]}).model_dump().keys()
 
 
@@ -350,3 +350,11 @@ def test_results_notices_go_where_they_are_sent(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err == ""
     make(init=str(tmp_path / "two.gif"), steps=0)
     assert capsys.readouterr().err.startswith("fastclipgen: ")
+
+
+def test_backends_draw_the_same_picture_and_wrong_ones_are_mistakes() -> None:
+    pictures = [make(backend=name, steps=3)[0].pixels.astype(int) for name in ("cpp", "reference")]
+    assert abs(pictures[0] - pictures[1]).max() <= 1
+    assert make(backend="reference", steps=1)[0].metadata["settings"]["backend"] == "reference"
+    with pytest.raises(UserError, match="unknown backend for cpu 'triton'"):
+        make(backend="triton")

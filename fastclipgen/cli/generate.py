@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     add("--precision", default="auto", metavar="TYPE", help="of the CLIP's image side: auto, fp32, bf16, fp16")
+    add("--backend", default="auto", metavar="NAME", help="of the kernels: auto, reference, cpp, cuda, triton")
     add("--deterministic", action="store_true", help="bit-equal pictures whatever they are batched with; slower")
     add_output_arguments(parser)
 

@@ -54,6 +54,7 @@ class RunConfig(BaseModel):
     mask: str | None = Field(None, description="path of a mask: only where it is white the start picture changes")
     device: str = "auto"
     precision: str = "auto"
+    backend: str = Field("auto", description="of the ops that have it: reference, cpp, cuda or triton")
     deterministic: bool = Field(False, description="bit-equal pictures whatever the batch; slower")
 
     @field_validator("prompts", "negative")

@@ -6,6 +6,8 @@ Knows nothing of what an op computes.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +34,7 @@ _KERNELS: dict[str, frozenset[str]] = {
     "philox": frozenset({"cpp", "cuda", "triton"}),
 }
 OPS: tuple[str, ...] = tuple(_KERNELS)
+_wanted = "auto"  # see `using`
 _LEAST_CAPABILITY = (8, 0)  # the oldest architecture in CMakeLists.txt
 
 
@@ -65,13 +68,37 @@ def available(op: str, device: torch.device | str) -> dict[str, str | None]:
     return {backend: _reason(op, backend, device) for backend in _BACKENDS.get(device.type, ("reference",))}
 
 
+@contextmanager
+def using(backend: str, device: torch.device | str) -> Iterator[None]:
+    """Inside, every op that has `backend` on this device runs on it; "auto" changes nothing.
+
+    For the whole process: ops may run on threads of autograd. Raises UserError when no op can run on it.
+    """
+    global _wanted
+    if backend != "auto":
+        reasons = {op: available(op, device) for op in OPS}
+        names = {name for known in reasons.values() for name in known}
+        if backend not in names:
+            raise unknown(f"backend for {torch.device(device).type}", backend, ["auto", *sorted(names)])
+        if all(known.get(backend, "") is not None for known in reasons.values()):
+            why = next(
+                known[backend] for op, known in reasons.items() if backend in _KERNELS[op] and known.get(backend)
+            )
+            raise UserError(f"backend '{backend}' can run nothing on {device}: {why}; use another --backend, or auto")
+    before, _wanted = _wanted, backend
+    try:
+        yield
+    finally:
+        _wanted = before
+
+
 def choose(op: str, device: torch.device | str, asked: str = "auto") -> str:
-    """The backend that `op` runs on: the first available one, or the one asked for.
+    """The backend that `op` runs on: the one asked for, else that of `using` where it can run, else the first that can.
 
     Raises UserError when the asked backend is unknown or cannot run on `device`.
     """
     if asked == "auto":
-        return _first(op, torch.device(device))
+        return _first(op, torch.device(device), _wanted)
     reasons = available(op, device)
     if asked not in reasons:
         raise unknown(f"backend for {op} on {torch.device(device).type}", asked, ["auto", *reasons])
@@ -82,13 +109,14 @@ def choose(op: str, device: torch.device | str, asked: str = "auto") -> str:
 
 
 @torch.compiler.assume_constant_result  # asked inside compiled steps; the same for the life of the process
-def _first(op: str, device: torch.device) -> str:
-    return _first_cached(op, device)
+def _first(op: str, device: torch.device, wanted: str) -> str:
+    return _first_cached(op, device, wanted)
 
 
 @cache  # asked at every draw; apart, because the compiler looks through a cache that it sees
-def _first_cached(op: str, device: torch.device) -> str:
-    return next(backend for backend, reason in available(op, device).items() if reason is None)
+def _first_cached(op: str, device: torch.device, wanted: str) -> str:
+    runs = [backend for backend, reason in available(op, device).items() if reason is None]
+    return wanted if wanted in runs else runs[0]
 
 
 def _reason(op: str, backend: str, device: torch.device) -> str | None:

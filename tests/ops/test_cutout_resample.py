@@ -55,7 +55,12 @@ def test_whole_views_and_gradients() -> None:
     images = picture(20, 26).requires_grad_()
     spec = CutoutSpec(crop=(0.5, 1.0), resample="lanczos", whole=1)
     params = sample_cutouts(spec, SEEDS, 0, 2, 20, 26, 9)
-    torch.testing.assert_close(lanczos_crops(images, params)[:, :, 0], torch.cat([notebook_resize(i[None], 9) for i in images]), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        lanczos_crops(images, params)[:, :, 0],
+        torch.cat([notebook_resize(i[None], 9) for i in images]),
+        rtol=0,
+        atol=1e-5,
+    )
     assert torch.autograd.gradcheck(lambda i: lanczos_crops(i, params), images)
 
 

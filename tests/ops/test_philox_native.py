@@ -117,3 +117,20 @@ def test_without_the_native_module_the_reference_serves(monkeypatch: pytest.Monk
     assert "native module" in str(reasons["cpp"])
     with pytest.raises(UserError, match="native module"):
         library.choose("philox", "cpu", "cpp")
+
+
+def test_using_a_backend_holds_for_the_ops_that_have_it_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    with library.using("reference", "cpu"):
+        assert library.choose("philox", "cpu") == "reference"
+        assert library.choose("philox", "cpu", "cpp") == "cpp"
+    assert library.choose("philox", "cpu") == "cpp"
+    monkeypatch.setitem(library._KERNELS, "cutouts", frozenset())
+    library._first_cached.cache_clear()
+    with library.using("cpp", "cpu"):
+        assert (library.choose("philox", "cpu"), library.choose("cutouts", "cpu")) == ("cpp", "reference")
+    library._first_cached.cache_clear()
+    with pytest.raises(UserError, match="unknown backend for cpu 'cuda'"), library.using("cuda", "cpu"):
+        pass
+    monkeypatch.setattr(library, "_native", None)
+    with pytest.raises(UserError, match=r"backend 'cpp' can run nothing on cpu: .*native module.*or auto"):
+        library.using("cpp", "cpu").__enter__()
