@@ -27,7 +27,8 @@ def resnet() -> ModifiedResNet:
     for norm in tower.modules():
         if isinstance(norm, nn.BatchNorm2d):
             for values, low, high in (
-                (norm.running_mean, -0.5, 0.5), (norm.running_var, 0.5, 2.0), (norm.weight, 0.5, 1.5), (norm.bias, -1, 1)
+                (norm.running_mean, -0.5, 0.5), (norm.running_var, 0.5, 2),
+                (norm.weight, 0.5, 1.5), (norm.bias, -1, 1),
             ):  # fmt: skip
                 assert values is not None
                 values.data.uniform_(low, high, generator=generator)
