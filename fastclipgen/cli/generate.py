@@ -27,7 +27,8 @@ def size(text: str) -> tuple[int, int]:
     return sides[0], sides[-1]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
+    """What decides the pictures; shared with `warmup`."""
     add = parser.add_argument
     add("prompts", nargs="*", metavar="PROMPT", help="one picture each; `|` joins prompts in one; TEXT[:WEIGHT[:STOP]]")
     group = parser.add_argument_group("what to draw")
@@ -64,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="auto", metavar="TYPE", help="of the CLIP's image side: auto, fp32, bf16, fp16")
     add("--backend", default="auto", metavar="NAME", help="of the kernels: auto, reference, cpp, cuda, triton")
     add("--deterministic", action="store_true", help="bit-equal pictures whatever they are batched with; slower")
+    add("--compile", default="auto", metavar="WHEN", help="torch.compile for the step: auto (where it pays), on, off")
+    add("--memory", default="auto", metavar="SIZE", help="what a step may take: auto (what is free), 6GiB, 500MiB")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_setting_arguments(parser)
     add_output_arguments(parser)
 
 

@@ -87,6 +87,7 @@ class Decoder(nn.Module):
         axis = torch.linspace(-REACH, REACH, OUTLINE_SIDE)
         disc = 0.7 - torch.hypot(axis[:, None], axis[None, :])  # outlines start as a disc
         self.register_buffer("disc", disc, persistent=False)
+        self.register_buffer("grey", torch.tensor([0.5, 0.0, 0.0]), persistent=False)  # of the ground, no slope
 
     def parts(self, latents: Tensor) -> Parts:
         """What is drawn for each latent; float32."""
@@ -97,9 +98,8 @@ class Decoder(nn.Module):
         choice = outline.view(b, OBJECTS, OUTLINES)
         fields = (choice.softmax(-1) @ self.outlines.float()).view(b, OBJECTS, OUTLINE_SIDE, OUTLINE_SIDE)
         shown = (pattern.softmax(-1) @ self.patterns.float()).view(b, 1, SIDE, SIDE)
-        constant = torch.tensor([0.5, 0.0, 0.0], device=latents.device)
         return Parts(
-            ground=ground.view(b, 3, 3) + constant, second=second + 0.5,
+            ground=ground.view(b, 3, 3) + self.grey, second=second + 0.5,
             pattern=shown * 10, pattern_choice=pattern, present=present, outline_choice=choice,
             centre=0.5 + 0.5 * centre.view(b, OBJECTS, 2), log_radius=0.5 * radius - 1.4, angle=0.2 * angle,
             outline=fields + self.disc, ink=ink.view(b, OBJECTS, 3) + 0.5,

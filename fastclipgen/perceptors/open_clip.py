@@ -24,6 +24,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.perceptors import hub, names
 from fastclipgen.perceptors.base import FrozenPerceptor, as_perceptor
 from fastclipgen.perceptors.checkpoint import BrokenFile, check_checkpoint
+from fastclipgen.perceptors.frozen import simplify
 from fastclipgen.perceptors.spec import ClipSpec
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
@@ -162,6 +163,7 @@ def _from_folder(folder: Path, label: str, notice: Callable[[str], None]) -> Fro
 def _finish(model: nn.Module, tokenizer: Any, path: Path, label: str, notice: Callable[[str], None]) -> FrozenPerceptor:
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise UserError(f"the checkpoint '{path}' of {label} holds values that are not finite; fetch it again")
+    simplify(model.eval().visual)
     return as_perceptor(OpenClipModel(model, tokenizer, label, notice))
 
 

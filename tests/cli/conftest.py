@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from fastclipgen import api
 from fastclipgen.cli import main
+from fastclipgen.engine.compiled import CACHE
 from fastclipgen.perceptors import as_perceptor, auto
 from fastclipgen.perceptors.spec import AUTO, BUILTIN, parse_clip
 
@@ -82,6 +83,8 @@ def eye(monkeypatch: pytest.MonkeyPatch) -> Eye:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))  # no warm-up of the user's
+    monkeypatch.delenv(CACHE, raising=False)
     return tmp_path
 
 
