@@ -115,8 +115,7 @@ class Job:
         _check_names(config, generator)
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
-        with library.using(config.backend, self.device):
-            pass  # a backend that cannot run is a mistake to report before models are loaded
+        library.check_backend(config.backend, self.device)
         self.loaded = self._perceptors(config, perceptors, dtype)
         builtin = any(one.is_builtin for one in self.loaded)
         own = _own_generator(generator, config)
@@ -139,7 +138,8 @@ class Job:
         ]
         # before anything of the run's size is made
         eyes = [one.perceptor for one in self.loaded]
-        self.batch, cut = resources.plan_memory(config, eyes, len(self.pictures), self.device)
+        with library.using(config.backend, self.device):
+            self.batch, cut = resources.plan_memory(config, eyes, len(self.pictures), self.device)
         self.start = self._start(start)
         self.mask = None if config.mask is None else load_mask(config.mask, config.height or 1, config.width or 1)
         self.image_targets = [self._image_target(text) for text in config.image_prompts]

@@ -68,23 +68,27 @@ def available(op: str, device: torch.device | str) -> dict[str, str | None]:
     return {backend: _reason(op, backend, device) for backend in _BACKENDS.get(device.type, ("reference",))}
 
 
+def check_backend(backend: str, device: torch.device | str) -> None:
+    """Raises UserError when no op can run on `backend`, one of its name or "auto", on this device."""
+    if backend == "auto":
+        return
+    reasons = {op: available(op, device) for op in OPS}
+    names = {name for known in reasons.values() for name in known}
+    if backend not in names:
+        raise unknown(f"backend for {torch.device(device).type}", backend, ["auto", *sorted(names)])
+    if all(known.get(backend, "") is not None for known in reasons.values()):
+        why = next(reasons[op][backend] for op in OPS if backend in _KERNELS[op] and reasons[op].get(backend))
+        raise UserError(f"backend '{backend}' can run nothing on {device}: {why}; use another --backend, or auto")
+
+
 @contextmanager
 def using(backend: str, device: torch.device | str) -> Iterator[None]:
     """Inside, every op that has `backend` on this device runs on it; "auto" changes nothing.
 
-    For the whole process: ops may run on threads of autograd. Raises UserError when no op can run on it.
+    For the whole process: ops may run on threads of autograd. Raises UserError as `check_backend`.
     """
     global _wanted
-    if backend != "auto":
-        reasons = {op: available(op, device) for op in OPS}
-        names = {name for known in reasons.values() for name in known}
-        if backend not in names:
-            raise unknown(f"backend for {torch.device(device).type}", backend, ["auto", *sorted(names)])
-        if all(known.get(backend, "") is not None for known in reasons.values()):
-            why = next(
-                known[backend] for op, known in reasons.items() if backend in _KERNELS[op] and known.get(backend)
-            )
-            raise UserError(f"backend '{backend}' can run nothing on {device}: {why}; use another --backend, or auto")
+    check_backend(backend, device)
     before, _wanted = _wanted, backend
     try:
         yield

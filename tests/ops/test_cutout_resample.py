@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional
@@ -85,7 +87,13 @@ def test_pooled_views_warp_the_pooled_picture() -> None:
 
 
 def test_lanczos_refuses_what_it_cannot_resize() -> None:
-    for mistake in ({"rotation": 5.0}, {"crop": (0.5, 1.2)}, {"overhang": 0.1}, {"flip_probability": 0.5}):
+    mistakes: list[dict[str, Any]] = [
+        {"rotation": 5.0},
+        {"crop": (0.5, 1.2)},
+        {"overhang": 0.1},
+        {"flip_probability": 0.5},
+    ]
+    for mistake in mistakes:
         with pytest.raises(UserError, match='resample "lanczos" resizes crops that lie inside'):
             CutoutSpec(resample="lanczos", **mistake)
     with pytest.raises(UserError, match="did you mean 'lanczos'"):
