@@ -109,12 +109,12 @@ def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, 
 
 
 def draw_views(recipe: Recipe, task: Task, guide: Guide, images: Tensor, number: int | Tensor) -> Tensor:
-    """What a guide sees of each canvas, [B*N, 3, S, S]; `number` keys the draws."""
+    """What a guide sees of each canvas, [B*N, 3, S, S] or as patches where it takes such; `number` keys the draws."""
     eye, (height, width) = guide.perceptor, images.shape[2:]
     params = sample_cutouts(
         guide.spec, task.seeds, number, guide.views, height, width, eye.image_size, recipe.shared_seed
     )
-    return cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
+    return cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
 
 
 def prompt_loss(recipe: Recipe, guide: Guide, targets: Targets, views: Tensor, batch: int) -> Tensor:
@@ -201,7 +201,7 @@ def score(recipe: Recipe, task: Task, images: Tensor) -> tuple[Tensor, list[Tens
     for guide, targets in zip(recipe.guides, task.targets, strict=True):
         eye = guide.perceptor
         params = sample_cutouts(preset("plain"), task.seeds, 0, 1, height, width, eye.image_size)
-        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
+        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
         embeddings = eye.encode_image(views)[:, None]
         each, similar = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
         if recipe.prompt_mean:

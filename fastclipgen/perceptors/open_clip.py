@@ -24,7 +24,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.perceptors import hub, names
 from fastclipgen.perceptors.base import FrozenPerceptor, as_perceptor
 from fastclipgen.perceptors.checkpoint import BrokenFile, check_checkpoint
-from fastclipgen.perceptors.frozen import simplify
+from fastclipgen.perceptors.frozen import patch_side, simplify
 from fastclipgen.perceptors.spec import ClipSpec
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
@@ -39,6 +39,7 @@ class OpenClipModel(nn.Module):
         self.tokenizer = tokenizer
         self.name = name
         self.image_size = self.visual.image_size
+        self.patch_side = patch_side(self.visual)
         self.mean: tuple[float, ...] = tuple(self.visual.preprocess_cfg["mean"])
         self.std: tuple[float, ...] = tuple(self.visual.preprocess_cfg["std"])
         self._notice = notice

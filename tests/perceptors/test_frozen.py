@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fastclipgen.engine.memory import activation_bytes
 from fastclipgen.perceptors.builtin import load_builtin
-from fastclipgen.perceptors.frozen import simplify
+from fastclipgen.perceptors.frozen import patch_side, simplify
 
 
 @pytest.fixture
@@ -115,3 +115,16 @@ def test_attention_is_fused_where_gradients_flow(arch: str, checkpoint: Path, mo
     views = torch.randn(1, 3, 32, 32, requires_grad=True)
     model.encode_image(views).sum().backward()
     assert calls == [True]
+
+
+def test_patches_are_the_views(arch: str) -> None:
+    tower: Any = open_clip.create_model(arch).visual.eval()
+    simplify(tower)
+    side = patch_side(tower)
+    assert side > 0
+    size = tower.image_size[0] if isinstance(tower.image_size, tuple) else tower.image_size
+    views = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    cells = views.unfold(2, side, side).unfold(3, side, side)  # [2, 3, rows, columns, p, p]
+    patches = cells.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+    found = [(out, torch.autograd.grad(out.square().sum(), views)[0]) for out in (tower(views), tower(patches))]
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
