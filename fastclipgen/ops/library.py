@@ -28,7 +28,7 @@ _BACKENDS: dict[str, tuple[str, ...]] = {"cpu": ("cpp", "reference"), "cuda": ("
 # The kernels there are beside the reference.
 _KERNELS: dict[str, frozenset[str]] = {
     "cosine_loss": frozenset(),
-    "cutouts": frozenset({"cpp", "cuda"}),
+    "cutouts": frozenset({"cpp", "cuda", "triton"}),
     "philox": frozenset({"cpp", "cuda", "triton"}),
 }
 OPS: tuple[str, ...] = tuple(_KERNELS)
