@@ -15,12 +15,28 @@ struct Point {
     float x, y;
 };
 
+// A product and a sum that nvcc may not contract: the geometry of a view has the same bits on every device.
+FASTCLIPGEN_HD float product_of(float a, float b) {
+#ifdef __CUDA_ARCH__
+    return __fmul_rn(a, b);
+#else
+    return a * b;
+#endif
+}
+FASTCLIPGEN_HD float sum_of(float a, float b) {
+#ifdef __CUDA_ARCH__
+    return __fadd_rn(a, b);
+#else
+    return a + b;
+#endif
+}
+
 // Continuous source coordinates of the pixel centre (px, py) of a view; m is its 3x3 matrix.
 FASTCLIPGEN_HD Point source_point(const float* m, float px, float py, bool perspective) {
-    const float x = m[0] * px + m[1] * py + m[2];
-    const float y = m[3] * px + m[4] * py + m[5];
+    const float x = sum_of(sum_of(product_of(m[0], px), product_of(m[1], py)), m[2]);
+    const float y = sum_of(sum_of(product_of(m[3], px), product_of(m[4], py)), m[5]);
     if (!perspective) return {x, y};
-    const float w = m[6] * px + m[7] * py + m[8];
+    const float w = sum_of(sum_of(product_of(m[6], px), product_of(m[7], py)), m[8]);
     const float bounded = w < kMinW ? kMinW : w;
     return {x / bounded, y / bounded};
 }

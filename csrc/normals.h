@@ -1,5 +1,5 @@
 // Standard normals from Philox words by Box and Muller (1958), as `normals` of fastclipgen/ops/philox.py, for C++ and
-// CUDA. Own logarithm and sine: branchless, so loops become vectors, and the same bits on every device.
+// CUDA. Own logarithm and sine: branchless, so loops become vectors, and equal up to rounding on every device.
 #pragma once
 
 #include <cmath>
@@ -43,8 +43,8 @@ FASTCLIPGEN_HD Pair circle(float turns) {
     const float angle = (turns - quarter * 0.25f) * 6.28318530718f;  // the difference is exact; |angle| <= pi / 4
     const float z = angle * angle;
     const float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * angle + angle;
-    const float c = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z -
-                    0.5f * z + 1.0f;
+    const float c =
+        ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z - 0.5f * z + 1.0f;
     const int quadrant = static_cast<int>(quarter) & 3;
     const float swapped_cos = quadrant & 1 ? s : c, swapped_sin = quadrant & 1 ? c : s;
     return {quadrant == 1 || quadrant == 2 ? -swapped_cos : swapped_cos, quadrant >= 2 ? -swapped_sin : swapped_sin};

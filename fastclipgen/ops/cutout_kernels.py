@@ -1,16 +1,19 @@
 """The compiled cutouts as torch ops: `fastclipgen::cutouts` and its gradient to the pictures.
 
-Opaque to torch.compile, which sees only shapes. cutouts.py holds the plain-torch version that these equal.
+Opaque to torch.compile, which sees only shapes. cutouts.py holds the plain-torch version that these equal; the kernels
+are called in cutout_kernels_cpu.py (C++), cutout_kernels_cuda.py and kernels/cutouts.py (Triton).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fastclipgen.ops import library
+from fastclipgen.ops import cutout_kernels_cpu, cutout_kernels_cuda
 from fastclipgen.ops.cutout_params import CutoutParams
 from fastclipgen.ops.cutout_warp import mip_range
 
@@ -78,14 +81,10 @@ def cutouts_op(
     backend: str,
 ) -> Tensor:
     """See `render`; whole and real are those of `plan`, step int64 0-d."""
+    kernels = _kernels(backend)
     arrays = [t.contiguous() for t in (matrix, colour, erase, noise_scale, seeds)]
-    pictures = images.to(torch.float32).contiguous()
-    views = pictures.new_empty(_shape(whole))
-    native = library.native()
-    assert native is not None, "library.choose names only backends that exist"
-    addresses = [t.data_ptr() for t in arrays]
-    numbers = (int(step), pictures.data_ptr(), views.data_ptr(), torch.get_num_threads())
-    native.cutouts_forward(whole, real, addresses, *numbers)
+    views = images.new_empty(_shape(whole), dtype=_known(dtype, kernels))
+    kernels.forward(images.to(_known(images.dtype, kernels)), arrays, step, whole, real, views)
     return views.to(dtype)
 
 
@@ -123,14 +122,11 @@ def cutouts_backward_op(
     backend: str,
 ) -> Tensor:
     """The gradient to the pictures, [B, 3, H, W] in their dtype, from `grad` in the shape and dtype of the views."""
+    kernels = _kernels(backend)
     arrays = [t.contiguous() for t in (matrix, colour, erase, noise_scale, seeds)]
-    pictures, grads = images.to(torch.float32).contiguous(), grad.to(torch.float32).contiguous()
-    out = torch.empty_like(pictures)
-    native = library.native()
-    assert native is not None, "library.choose names only backends that exist"
-    addresses = [t.data_ptr() for t in arrays]
-    numbers = (int(step), pictures.data_ptr(), grads.data_ptr(), out.data_ptr(), torch.get_num_threads())
-    native.cutouts_backward(whole, real, addresses, *numbers)
+    grads, pictures = grad.to(_known(grad.dtype, kernels)).contiguous(), images.to(_known(images.dtype, kernels))
+    out = pictures.new_empty(images.shape)
+    kernels.backward(grads, pictures, arrays, step, whole, real, deterministic, out)
     return out.to(images.dtype)
 
 
@@ -152,6 +148,20 @@ def _(
     return images.new_empty(images.shape)
 
 
+def _kernels(backend: str) -> ModuleType:
+    if backend == "triton":
+        # Triton is loaded only where it is used. Pyright does not see that the package holds kernels/.
+        from fastclipgen.kernels import cutouts as triton_cutouts  # pyright: ignore[reportMissingImports]
+
+        return triton_cutouts
+    return cutout_kernels_cpu if backend == "cpp" else cutout_kernels_cuda
+
+
+def _known(dtype: torch.dtype, kernels: ModuleType) -> torch.dtype:
+    """The dtype that the kernels read or write in place of `dtype`."""
+    return dtype if dtype in kernels.DTYPES else torch.float32
+
+
 def _shape(whole: list[int]) -> list[int]:
     batch, views, size, patch = whole[0], whole[1], whole[4], whole[5]
     if patch == 0:
@@ -159,13 +169,13 @@ def _shape(whole: list[int]) -> list[int]:
     return [batch * views, (size // patch) ** 2, 3 * patch * patch]
 
 
-def _setup(ctx, inputs, output) -> None:
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     *tensors, whole, real, _, deterministic, backend = inputs
     ctx.save_for_backward(*tensors)
     ctx.static = (whole, real, deterministic, backend)
 
 
-def _backward(ctx, grad: Tensor):
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return cutouts_backward_op(grad, *ctx.saved_tensors, *ctx.static), *(None,) * 11
 
 

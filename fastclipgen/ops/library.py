@@ -30,7 +30,7 @@ _BACKENDS: dict[str, tuple[str, ...]] = {"cpu": ("cpp", "reference"), "cuda": ("
 # The kernels there are beside the reference.
 _KERNELS: dict[str, frozenset[str]] = {
     "cosine_loss": frozenset(),
-    "cutouts": frozenset({"cpp"}),
+    "cutouts": frozenset({"cpp", "cuda", "triton"}),
     "philox": frozenset({"cpp", "cuda", "triton"}),
 }
 OPS: tuple[str, ...] = tuple(_KERNELS)
@@ -40,6 +40,12 @@ _LEAST_CAPABILITY = (8, 0)  # the oldest architecture in CMakeLists.txt
 
 def native() -> ModuleType | None:
     """The native module `fastclipgen._C`, or None when this installation has none."""
+    return _native
+
+
+def require_native() -> ModuleType:
+    """The native module, for a backend that `choose` gave: then there is one."""
+    assert _native is not None, "library.choose names only backends that exist"
     return _native
 
 
