@@ -132,10 +132,10 @@ def _ladder(parser: argparse.ArgumentParser) -> None:
 def _profile(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     add = parser.add_argument
-    add("--prompt", default="a red circle on a blue background")
+    add("--prompt", default="a red circle on a blue background", help="of the picture")
     add("--steps", type=whole(0), default=500, help="of the whole run; 0 leaves it out")
     add("--batch", type=whole(1), help="rows of a profiled step; the tracks of one picture if not given")
-    add("--profiled-steps", type=whole(1), default=20)
+    add("--profiled-steps", type=whole(1), default=20, help="whose shares are measured; default 20")
 
 
 def _publish(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ class RedTests(Exception):
     """The tests failed: there is nothing to report. The message is one sentence."""
 
 
-def test_files(root: Path, ops: Sequence[str]) -> list[str]:
+def files_of(root: Path, ops: Sequence[str]) -> list[str]:
     """The test files of the ops below `root`, those of their kernels included, as paths from there."""
     stems = [stem for op in ops for stem in _STEMS.get(op, (op,))]
     patterns = [f"{folder}/test_{stem}*.py" for stem in stems for folder in ("tests/ops", "tests/kernels")]
@@ -41,7 +41,7 @@ def check(ops: Sequence[str], more: Sequence[str] = (), root: Path | None = None
             "the bench runs an op's tests before it reports, but they are not part of an installed package; run it "
             "from a checkout of the sources, or give --unchecked to print figures that nothing vouches for"
         )
-    files = [*test_files(root, ops), *more]
+    files = [*files_of(root, ops), *more]
     if not files:
         raise UserError(f"the bench found no tests of {', '.join(ops)} in '{root / 'tests'}'; get the whole checkout")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]

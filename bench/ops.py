@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fastclipgen.engine.device import resolve_device
-from fastclipgen.errors import unknown
+from fastclipgen.errors import UserError, unknown
 from fastclipgen.ops import library
 
 from .ceiling import Copy, MatrixProduct
@@ -62,7 +62,9 @@ def measure(args: argparse.Namespace) -> OpsReport:
             lanes, missing = lanes + found, missing + lacking
             rates[COPY] += [ceilings[COPY].work.bytes / seconds for seconds in times[COPY]]
             rates[MATRIX] += [ceilings[MATRIX].work.flops / seconds for seconds in times[MATRIX]]
-    absolute = Ceilings(copy_bytes=spread(rates[COPY]), matrix_flops=spread(rates[MATRIX])) if lanes else None
+    if not lanes:
+        raise UserError(f"nothing could be measured within {args.minutes:g} minutes; give --minutes more")
+    absolute = Ceilings(copy_bytes=spread(rates[COPY]), matrix_flops=spread(rates[MATRIX]))
     return OpsReport(
         **header,
         dtype=str(dtype).removeprefix("torch."),

@@ -14,7 +14,17 @@ import pytest
 import fastclipgen
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["fastclipgen", "kernels", "bench", "csrc", "setup.py", "CMakeLists.txt", "pyproject.toml", "MANIFEST.in", "LICENSE"]
+PARTS = [
+    "fastclipgen",
+    "kernels",
+    "bench",
+    "csrc",
+    "setup.py",
+    "CMakeLists.txt",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "LICENSE",
+]
 
 
 def build_wheel(folder: Path, **environment: str) -> tuple[Path, Path]:
