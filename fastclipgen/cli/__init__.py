@@ -27,10 +27,11 @@ COMMANDS = {
     "models": ("fastclipgen.perceptors.catalog", "list CLIP models, download one"),
     "train": ("fastclipgen.cli.train", "train the built-in models"),
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
+    "bench": ("fastclipgen.bench.cli", "measure speed: operators, whole steps, techniques one by one"),
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
-   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, train, eval, doctor)
+   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, train, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench import profile as bench_profile
+from bench.cli import main
 from bench.profile import PARTS, STEP, Share, attribute, run_shares, step_shares, wrapped
 from bench.subject import EngineRun, Subject
 from fastclipgen.config.run import make_config
@@ -92,10 +93,10 @@ def test_the_phases_of_a_run_add_up(small: dict[str, Any], monkeypatch: pytest.M
 
 def test_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--device", "cpu", "--generator", "pixels", "--size", "64", "--views", "1", "--steps", "0"]
-    assert bench_profile.main([*options, "--profiled-steps", "1"]) == 0
+    assert main("profile", bench_profile.run, [*options, "--profiled-steps", "1"]) == 0
     printed = capsys.readouterr().out
     assert "perceptor" in printed
     assert "%" in printed
-    assert bench_profile.main([*options, "--profiled-steps", "0"]) == 2
+    assert main("profile", bench_profile.run, [*options, "--profiled-steps", "0"]) == 2
     assert "--profiled-steps" in capsys.readouterr().err
     assert torch.is_grad_enabled()
