@@ -42,7 +42,7 @@ class Recipe:
     generator: Generator
     guides: tuple[Guide, ...]
     optimizer: Optimizer
-    loss: str = "cosine"  # or "spherical": ops.cosine_loss
+    loss: str = "cosine"  # one of KINDS in ops.cosine_loss
     prompt_mean: bool = True  # divide by the number of prompts, as Direct Ascent Synthesis does; False: add them up
     constraints: tuple[Constraint, ...] = ()
     ema: Ema = field(default_factory=Ema)
@@ -101,7 +101,7 @@ def canvas(recipe: Recipe, task: Task, params: Params) -> Tensor:
 def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, guides: Sequence[Guide]) -> Tensor:
     """The prompts' loss of each canvas, [B]; the views of guide k draw their numbers as step * len(guides) + k."""
     batch, _, height, width = images.shape
-    loss = images.new_zeros(batch)
+    loss = None
     for k, (guide, targets) in enumerate(zip(guides, task.targets, strict=True)):
         eye = guide.perceptor
         params = sample_cutouts(
@@ -116,11 +116,24 @@ def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, 
         )
         views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
         embeddings = eye.encode_image(views).unflatten(0, (batch, guide.views))
-        each, _ = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
-        if recipe.prompt_mean:
-            each = each / (targets.weights != 0).sum(1).clamp_min(1)
-        loss = loss + guide.weight * each
-    return loss
+        loss, _ = _add_loss(recipe, guide, targets, embeddings, loss)
+    return images.new_zeros(batch) if loss is None else loss
+
+
+def _add_loss(
+    recipe: Recipe, guide: Guide, targets: Targets, embeddings: Tensor, loss: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The loss [B] of the guides so far with this one's, whose similarities [B, N, P] come second."""
+    return cosine_loss(
+        embeddings,
+        targets.embeddings,
+        targets.weights,
+        targets.stops,
+        recipe.loss,
+        prompt_mean=recipe.prompt_mean,
+        scale=guide.weight,
+        total=loss,
+    )
 
 
 def take_step(
@@ -167,18 +180,15 @@ def finish(recipe: Recipe, state: RunState) -> Params:
 def score(recipe: Recipe, task: Task, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     """How well pictures [B, 3, H, W] do, seen whole and undisturbed: loss [B] and, per guide, similarities [B, P]."""
     batch, _, height, width = images.shape
-    loss, similarities = images.new_zeros(batch), []
+    loss, similarities = None, []
     for guide, targets in zip(recipe.guides, task.targets, strict=True):
         eye = guide.perceptor
         params = sample_cutouts(preset("plain"), task.seeds, 0, 1, height, width, eye.image_size)
         views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
         embeddings = eye.encode_image(views)[:, None]
-        each, similar = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
-        if recipe.prompt_mean:
-            each = each / (targets.weights != 0).sum(1).clamp_min(1)
-        loss = loss + guide.weight * each
-        similarities.append(similar)
-    return loss, similarities
+        loss, similar = _add_loss(recipe, guide, targets, embeddings, loss)
+        similarities.append(similar[:, 0])
+    return images.new_zeros(batch) if loss is None else loss, similarities
 
 
 def fit_spec(spec: CutoutSpec, generator: Generator, size: int) -> CutoutSpec:
