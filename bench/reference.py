@@ -125,10 +125,14 @@ class ReferenceRun:
         """Weighted distance of views [N, E] to each prompt; the subject's prompts have no stops."""
         recipe, loss = self.subject.recipe, embeddings.new_zeros(())
         for target, weight in zip(targets.embeddings[0], self.weights, strict=True):
-            if recipe.loss == "spherical":
-                distance = (embeddings - target).norm(dim=-1).div(2).arcsin().pow(2).mul(2)
-            else:
+            if recipe.loss == "cosine":
                 distance = 1 - embeddings @ target
+            elif recipe.loss == "l1":
+                distance = (embeddings - target).abs().sum(-1)
+            else:
+                distance = (embeddings - target).norm(dim=-1)
+                if recipe.loss == "spherical":
+                    distance = distance.div(2).arcsin().pow(2).mul(2)
             loss = loss + weight * distance.mean()
         return loss / len(self.weights) if recipe.prompt_mean else loss
 

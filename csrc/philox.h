@@ -6,13 +6,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define FASTCLIPGEN_HD __host__ __device__ __forceinline__
-#elif defined(__GNUC__)
-#define FASTCLIPGEN_HD inline __attribute__((always_inline))
-#else
-#define FASTCLIPGEN_HD inline
-#endif
+#include "host_device.h"
 
 namespace fastclipgen {
 

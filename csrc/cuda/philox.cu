@@ -1,10 +1,7 @@
-#include <cuda_runtime.h>
-
 #include <algorithm>
-#include <stdexcept>
-#include <string>
 
 #include "../philox.h"  // a plain "philox.h" would find the one beside this file
+#include "cuda/device.h"
 #include "cuda/philox.h"
 
 namespace fastclipgen::cuda {
@@ -31,29 +28,6 @@ __global__ void __launch_bounds__(kThreads)
     }
 }
 
-void check(cudaError_t status) {
-    if (status != cudaSuccess) throw std::runtime_error(std::string("CUDA philox: ") + cudaGetErrorString(status));
-}
-
-// The runtime linked in here keeps a current device of its own; the caller's is put back.
-class OnDevice {
-  public:
-    explicit OnDevice(int device) {
-        check(cudaGetDevice(&before_));
-        if (device != before_) check(cudaSetDevice(device));
-        moved_ = device != before_;
-    }
-    ~OnDevice() {
-        if (moved_) cudaSetDevice(before_);
-    }
-    OnDevice(const OnDevice&) = delete;
-    OnDevice& operator=(const OnDevice&) = delete;
-
-  private:
-    int before_ = 0;
-    bool moved_ = false;
-};
-
 }  // namespace
 
 template <typename T>
@@ -61,11 +35,11 @@ void philox_fill(const int64_t* seeds, int64_t batch, const int64_t* step, uint3
                  T* out, int device, void* stream_handle) {
     const int64_t calls = batch * cutouts * ((n + 3) / 4);
     if (calls == 0) return;
-    const OnDevice guard(device);
+    const OnDevice guard(device, "philox");
     const int64_t blocks = std::min((calls + kThreads - 1) / kThreads, kMaxBlocks);
     philox_kernel<<<static_cast<unsigned>(blocks), kThreads, 0, static_cast<cudaStream_t>(stream_handle)>>>(
         seeds, step, stream, cutouts, n, calls, out);
-    check(cudaGetLastError());
+    check(cudaGetLastError(), "philox");
 }
 
 template void philox_fill<int64_t>(const int64_t*, int64_t, const int64_t*, uint32_t, int64_t, int64_t, int64_t*, int,

@@ -48,7 +48,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
     add("--cutouts", default="auto", metavar="PRESET", help="das, crops, crowson, vqgan, gentle, plain")
-    add("--loss", default="auto", metavar="KIND", help="cosine or spherical")
+    add("--loss", default="auto", metavar="KIND", help="cosine, spherical, l1 or l2 (of unit vectors)")
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
     add("--constraint", action="append", metavar="NAME[:WEIGHT]", help="tv, colour_tv, l1, l2, saturation, range")
     add("--optimizer", default="auto", metavar="NAME", help="adam, adamw, sgd, rmsprop, adadelta, adagrad")

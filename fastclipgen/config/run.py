@@ -41,7 +41,7 @@ class RunConfig(BaseModel):
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
     cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_spec")
-    loss: Literal["auto", "cosine", "spherical"] = "auto"
+    loss: Literal["auto", "cosine", "spherical", "l1", "l2"] = "auto"
     prompt_sum: bool = Field(False, description="add prompt losses up instead of averaging them")
     constraints: list[str] | None = Field(None, description="losses on the picture itself, NAME[:WEIGHT]; none: auto")
     optimizer: str = "auto"

@@ -75,14 +75,14 @@ def look(
     targets: Targets,
     views: Tensor,
     batch: int,
-    loss: Callable[[Recipe, Guide, Targets, Tensor, int], Tensor] = prompt_loss,
+    loss: Callable[[Recipe, Guide, Targets, Tensor, int], tuple[Tensor, Tensor]] = prompt_loss,
 ) -> tuple[Tensor, Tensor]:
     """What some of a guide's views [B*n, 3, S, S] add to the loss [B], and the gradient of that to them. `loss`:
     step.prompt_loss, or the same compiled."""
     views = views.detach().requires_grad_()
     with torch.enable_grad():
         share = len(views) / (batch * guide.views)  # the loss is a mean over views
-        part = loss(recipe, guide, targets, views, batch) * (guide.weight * share)
+        part = loss(recipe, guide, targets, views, batch)[0] * share
         (gradient,) = torch.autograd.grad(part.sum(), views)
     return part.detach(), gradient
 

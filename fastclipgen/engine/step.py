@@ -42,7 +42,7 @@ class Recipe:
     generator: Generator
     guides: tuple[Guide, ...]
     optimizer: Optimizer
-    loss: str = "cosine"  # or "spherical": ops.cosine_loss
+    loss: str = "cosine"  # one of KINDS in ops.cosine_loss
     prompt_mean: bool = True  # divide by the number of prompts, as Direct Ascent Synthesis does; False: add them up
     constraints: tuple[Constraint, ...] = ()
     ema: Ema = field(default_factory=Ema)
@@ -101,11 +101,11 @@ def canvas(recipe: Recipe, task: Task, params: Params) -> Tensor:
 
 def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, guides: Sequence[Guide]) -> Tensor:
     """The prompts' loss of each canvas, [B]; the views of guide k draw their numbers as step * len(guides) + k."""
-    loss = images.new_zeros(images.shape[0])
+    loss = None
     for k, (guide, targets) in enumerate(zip(guides, task.targets, strict=True)):
         views = draw_views(recipe, task, guide, images, step * len(guides) + k)
-        loss = loss + guide.weight * prompt_loss(recipe, guide, targets, views, images.shape[0])
-    return loss
+        loss, _ = prompt_loss(recipe, guide, targets, views, images.shape[0], loss)
+    return images.new_zeros(images.shape[0]) if loss is None else loss
 
 
 def draw_views(recipe: Recipe, task: Task, guide: Guide, images: Tensor, number: int | Tensor) -> Tensor:
@@ -117,13 +117,21 @@ def draw_views(recipe: Recipe, task: Task, guide: Guide, images: Tensor, number:
     return cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
 
 
-def prompt_loss(recipe: Recipe, guide: Guide, targets: Targets, views: Tensor, batch: int) -> Tensor:
-    """The loss [B] of a guide's views [B*n, 3, S, S]: any number of each picture's."""
-    embeddings = guide.perceptor.encode_image(views).unflatten(0, (batch, -1))
-    each, _ = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
-    if recipe.prompt_mean:
-        each = each / (targets.weights != 0).sum(1).clamp_min(1)
-    return each
+def prompt_loss(
+    recipe: Recipe, guide: Guide, targets: Targets, views: Tensor, batch: int, total: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """`total` [B] with the loss of a guide's views [B*n, 3, S, S], any number of each picture's, and their similarities
+    [B, n, P]."""
+    return cosine_loss(
+        guide.perceptor.encode_image(views).unflatten(0, (batch, -1)),
+        targets.embeddings,
+        targets.weights,
+        targets.stops,
+        recipe.loss,
+        prompt_mean=recipe.prompt_mean,
+        scale=guide.weight,
+        total=total,
+    )
 
 
 def forward(recipe: Recipe, task: Task, params: Params, step: int | Tensor) -> tuple[Tensor, Tensor]:
@@ -197,18 +205,14 @@ def finish(recipe: Recipe, state: RunState) -> Params:
 def score(recipe: Recipe, task: Task, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     """How well pictures [B, 3, H, W] do, seen whole and undisturbed: loss [B] and, per guide, similarities [B, P]."""
     batch, _, height, width = images.shape
-    loss, similarities = images.new_zeros(batch), []
+    loss, similarities = None, []
     for guide, targets in zip(recipe.guides, task.targets, strict=True):
         eye = guide.perceptor
         params = sample_cutouts(preset("plain"), task.seeds, 0, 1, height, width, eye.image_size)
         views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
-        embeddings = eye.encode_image(views)[:, None]
-        each, similar = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
-        if recipe.prompt_mean:
-            each = each / (targets.weights != 0).sum(1).clamp_min(1)
-        loss = loss + guide.weight * each
-        similarities.append(similar)
-    return loss, similarities
+        loss, similar = prompt_loss(recipe, guide, targets, views, batch, loss)
+        similarities.append(similar[:, 0])
+    return images.new_zeros(batch) if loss is None else loss, similarities
 
 
 def fit_spec(spec: CutoutSpec, generator: Generator, size: int) -> CutoutSpec:

@@ -29,7 +29,7 @@ except ImportError as error:
 _BACKENDS: dict[str, tuple[str, ...]] = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
 # The kernels there are beside the reference.
 _KERNELS: dict[str, frozenset[str]] = {
-    "cosine_loss": frozenset(),
+    "cosine_loss": frozenset({"cpp", "cuda", "triton"}),
     "cutouts": frozenset({"cpp", "cuda", "triton"}),
     "philox": frozenset({"cpp", "cuda", "triton"}),
 }

@@ -22,11 +22,13 @@ CPU = torch.device("cpu")
     "settings",
     [
         {"generator": "pixels", "optimizer": "adam", "loss": "spherical", "constraints": ["tv:1"]},
+        {"generator": "pixels", "optimizer": "adam", "loss": "l1"},
+        {"generator": "pixels", "optimizer": "adam", "loss": "l2"},
         {"generator": "vae", "optimizer": "adam"},
         {"generator": "stack", "optimizer": "sgd", "generator_options": {"margin": 0}},
         {"generator": "stack", "optimizer": "adam", "generator_options": {"margin": 0}},
     ],
-    ids=lambda settings: f"{settings['generator']}-{settings['optimizer']}",
+    ids=lambda settings: "-".join(str(settings[key]) for key in ("generator", "optimizer", "loss") if key in settings),
 )
 def test_without_chance_the_reference_and_the_engine_draw_the_same(
     settings: dict[str, Any], small: dict[str, Any]

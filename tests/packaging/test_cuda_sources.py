@@ -41,3 +41,4 @@ def test_native_module_holds_the_cuda_part() -> None:
     assert info["cuda"] is True
     assert info["cuda_archs"] == "80-real 90"
     assert hasattr(module, "philox_words_cuda")
+    assert hasattr(module, "cosine_loss_cuda")
