@@ -21,11 +21,11 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from fastclipgen.api import Job
 from fastclipgen.config.run import RunConfig, make_config
-from fastclipgen.engine import engine as engine_module
 from fastclipgen.engine import step as step_module
 from fastclipgen.engine.device import resolve_device
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.optimizers import Optimizer
+from fastclipgen.engine.stepper import Stepper
 from fastclipgen.perceptors.base import FrozenPerceptor
 
 from .cli import settings
@@ -48,7 +48,7 @@ PARTS: dict[tuple[Any, str], str] = {
 }
 PHASES: dict[tuple[Any, str], str] = {
     (Engine, "_best_starts"): "scoring starts",
-    (engine_module, "take_step"): "steps",
+    (Stepper, "take"): "steps",
     (Engine, "_publish"): "last picture",
 }
 

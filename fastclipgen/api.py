@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from fastclipgen.config import defaults, resources
+from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import RunConfig, make_config
 from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
@@ -112,7 +113,7 @@ class Job:
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         self.notice = notice
-        _check_names(config, generator)
+        check_names(config, generator is not None)
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
         library.check_backend(config.backend, self.device)
@@ -237,7 +238,7 @@ class Job:
         """The start picture [3, H, W] in the run's size."""
         config = self.config
         if start is not None:
-            _check_start(start, config)
+            check_start(start, config)
         elif config.init is not None:
             start = load_image(config.init, notice=self.notice)
         return None if start is None else fit(start.float(), config.height or 1, config.width or 1)
@@ -319,20 +320,6 @@ class Job:
         )
 
 
-def _check_names(config: RunConfig, own: nn.Module | None) -> None:
-    """Finds misspelt names before models are loaded, which may take a download."""
-    if own is None and config.generator != AUTO:
-        registry.generator_class(config.generator)
-    if config.optimizer != AUTO:
-        optimizers.create(config.optimizer)
-    if config.cutouts != AUTO:
-        preset(config.cutouts)
-    if config.schedule != AUTO:
-        parse_schedule(config.schedule, config.warmup)
-    for text in config.constraints or []:
-        parse_constraint(text)
-
-
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:
     """The user's module as a generator, which decides the size; UserError where settings ask it for something else."""
     if module is None:
@@ -353,19 +340,6 @@ def _decided_clip(specs: list[str], loaded: Sequence[LoadedPerceptor]) -> list[s
             text = label if one.weight == 1 else f"{label}@{one.weight}"
         decided.append(text)
     return decided
-
-
-def _check_start(start: Any, config: RunConfig) -> None:
-    if config.init is not None:
-        raise UserError(f"expected one start picture, got a tensor and the path '{config.init}'; leave one of them out")
-    if not isinstance(start, Tensor) or start.ndim != 3 or len(start) != 3 or not start.is_floating_point():
-        got = f"{start.dtype} {list(start.shape)}" if isinstance(start, Tensor) else type(start).__name__
-        raise UserError(f"expected a start picture as a float tensor [3, H, W] in 0..1, got {got}")
-    if not bool(((start >= 0) & (start <= 1)).all()):
-        raise UserError(
-            f"expected values from 0 to 1 in the start picture, got {float(start.min()):.4g} to "
-            f"{float(start.max()):.4g}; divide 8-bit values by 255"
-        )
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

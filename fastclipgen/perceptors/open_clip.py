@@ -161,7 +161,7 @@ def _from_folder(folder: Path, label: str, notice: Callable[[str], None]) -> Fro
     return _finish(model, tokenizer, files[0], label, notice)
 
 
-def _finish(model: nn.Module, tokenizer: Any, path: Path, label: str, notice: Callable[[str], None]) -> FrozenPerceptor:
+def _finish(model: Any, tokenizer: Any, path: Path, label: str, notice: Callable[[str], None]) -> FrozenPerceptor:
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise UserError(f"the checkpoint '{path}' of {label} holds values that are not finite; fetch it again")
     simplify(model.eval().get_submodule("visual"))

@@ -56,13 +56,14 @@ def test_a_folded_resnet_is_the_same_function(resnet: ModifiedResNet) -> None:
 
 def test_weights_have_their_channels_last(resnet: ModifiedResNet) -> None:
     simplify(resnet)
-    weight = resnet.layer2[0].conv2.weight
-    assert weight.is_contiguous(memory_format=torch.channels_last)
-    assert resnet.to(torch.bfloat16).layer2[0].conv2.weight.is_contiguous(memory_format=torch.channels_last)
+    for dtype in (torch.float32, torch.bfloat16):
+        weight = resnet.to(dtype).get_parameter("layer2.0.conv2.weight")
+        assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_other_towers_are_left_alone(arch: str) -> None:
-    tower: Any = open_clip.create_model(arch).visual.eval()
+    model: Any = open_clip.create_model(arch)
+    tower = model.visual.eval()
     before = {name: value.clone() for name, value in tower.state_dict().items()}
     simplify(tower)
     assert all(torch.equal(value, before[name]) for name, value in tower.state_dict().items())
@@ -95,7 +96,8 @@ def kept_bytes(tower: nn.Module, views: Tensor) -> int:
 def test_frozen_weights_keep_nothing_of_their_own(add_arch: Callable[..., Path]) -> None:
     """Of each layer of width 64: the inputs of both norms, q, k, v, the attention's output, and 4 of the activation."""
     add_arch("Tiny-Test-Deep", width=64, head_width=32, layers=8, patch_size=8)
-    tower: Any = open_clip.create_model("Tiny-Test-Deep").visual.eval().requires_grad_(False)
+    model: Any = open_clip.create_model("Tiny-Test-Deep")
+    tower = model.visual.eval().requires_grad_(False)
     views = torch.zeros(1, 3, 32, 32)
     frozen = kept_bytes(tower, views)
     token, tokens, layers = 64 * 4, 17, 8
@@ -118,7 +120,8 @@ def test_attention_is_fused_where_gradients_flow(arch: str, checkpoint: Path, mo
 
 
 def test_patches_are_the_views(arch: str) -> None:
-    tower: Any = open_clip.create_model(arch).visual.eval()
+    model: Any = open_clip.create_model(arch)
+    tower = model.visual.eval()
     simplify(tower)
     side = patch_side(tower)
     assert side > 0
