@@ -37,7 +37,9 @@ echo
 row device "$("$python" -c 'import torch; print(torch.cuda.get_device_name())')"
 row torch "$("$python" -c 'import torch; print(torch.__version__, "CUDA", torch.version.cuda)')"
 row nvcc "$(nvcc --version | sed -n 's/.*release //p')"
-row philox "$("$python" -c 'from fastclipgen.ops import library; print(library.choose("philox", "cuda"))')"
+for op in philox cutouts; do
+  row "$op" "$("$python" -c "from fastclipgen.ops import library; print(library.choose('$op', 'cuda'))")"
+done
 row "gpu tests" "$(tail -n 1 "$log" | tr -d =)"
 row "step bench" "$result"
 exit "$failed"

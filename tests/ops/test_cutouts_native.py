@@ -21,6 +21,7 @@ from .cutout_cases import (
     CASES,
     EVERYTHING,
     EXACT,
+    ONE,
     SEEDS,
     Case,
     change,
@@ -184,6 +185,17 @@ def test_deterministic_sums_fit_gradients_of_any_size(use, backend: str, device:
     (plain,) = torch.autograd.grad(views, leaf, grad, retain_graph=True)
     (scaled,) = torch.autograd.grad(views, leaf, grad * 2.0**power)
     assert torch.equal(scaled, plain * 2.0**power)
+
+
+@all_backends
+def test_deterministic_sums_do_not_overflow(use, backend: str, device: str) -> None:
+    """The most that a pixel can get: all of every view's gradient, all of it largest."""
+    case = Case("one pixel", CutoutSpec(rotation=90.0), batch=1, height=1, width=1, views=8, size=16, std=ONE)
+    images, params, grad = make(case, device)
+    leaf = images.requires_grad_()
+    views = use(backend, deterministic=True)(leaf, params, case)
+    (found,) = torch.autograd.grad(views, leaf, torch.full_like(grad, 1.9999999))
+    torch.testing.assert_close(found, torch.full_like(found, 1.9999999 * 8 * 16**2), rtol=1e-6, atol=0)
 
 
 @all_backends
