@@ -98,10 +98,9 @@ FASTCLIPGEN_HD Rgb turn_hue(Rgb p, float turns) {
 FASTCLIPGEN_HD Rgb turn_hue_gradient(Rgb p, float turns, Rgb grad) {
     const Hue h = hue_of(p, turns);
     const float r = hue_place(h.turned, 5.0f), g = hue_place(h.turned, 3.0f), b = hue_place(h.turned, 1.0f);
-    const float to_hue =
-        -h.chroma * (grad.r * hue_slope(r) + grad.g * hue_slope(g) + grad.b * hue_slope(b)) / h.safe;
-    const float to_chroma = -(grad.r * hue_weight(r) + grad.g * hue_weight(g) + grad.b * hue_weight(b)) -
-                            to_hue * h.numerator / h.safe;
+    const float to_hue = -h.chroma * (grad.r * hue_slope(r) + grad.g * hue_slope(g) + grad.b * hue_slope(b)) / h.safe;
+    const float to_chroma =
+        -(grad.r * hue_weight(r) + grad.g * hue_weight(g) + grad.b * hue_weight(b)) - to_hue * h.numerator / h.safe;
     const Rgb top = share_among(p, h.value, grad.r + grad.g + grad.b + to_chroma);
     const Rgb bottom = share_among(p, lowest(p), -to_chroma);
     // The numerator is g - b, b - r or r - g, by the largest channel.

@@ -12,18 +12,18 @@ enum class Padding : int { kZeros = 0, kBorder = 1, kReflection = 2, kColour = 3
 enum class Noise : int { kNone = 0, kNormal = 1, kUniform = 2 };
 
 struct CutoutPlan {
-    int batch, views;          // B, N
-    int height, width;         // of the pictures
-    int size;                  // S, of the views
-    int patch;                 // 0: views are [B*N, 3, S, S]; p: [B*N, (S/p)^2, 3*p*p], the perceptor's patches
-    int low, high;             // the mip levels that views are blended from
+    int batch, views;   // B, N
+    int height, width;  // of the pictures
+    int size;           // S, of the views
+    int patch;          // 0: views are [B*N, 3, S, S]; p: [B*N, (S/p)^2, 3*p*p], the perceptor's patches
+    int low, high;      // the mip levels that views are blended from
     Padding padding;
     Noise noise;
-    bool exact;                // whole-pixel crops: one tap for each pixel
-    bool perspective;          // the last row of the matrices is not (0, 0, 1)
+    bool exact;                                 // whole-pixel crops: one tap for each pixel
+    bool perspective;                           // the last row of the matrices is not (0, 0, 1)
     bool brightness_contrast, saturation, hue;  // which colour stages there are
     bool erasing, clamp;
-    float fill[3];             // around the picture, for Padding::kColour
+    float fill[3];  // around the picture, for Padding::kColour
     float mean[3], inverse_std[3];
 
     FASTCLIPGEN_HD bool has_colour() const { return brightness_contrast || saturation || hue; }

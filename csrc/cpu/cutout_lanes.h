@@ -81,8 +81,8 @@ FASTCLIPGEN_INLINE void find_reads_of(const float* matrix, Run run, const Level&
 }
 
 template <bool perspective>
-FASTCLIPGEN_INLINE void find_reads_with(Padding padding, const float* matrix, Run run, const Level& level,
-                                        float shrink, float share, Reads& reads) {
+FASTCLIPGEN_INLINE void find_reads_with(Padding padding, const float* matrix, Run run, const Level& level, float shrink,
+                                        float share, Reads& reads) {
     if (padding == Padding::kBorder) {
         find_reads_of<perspective, Padding::kBorder>(matrix, run, level, shrink, share, reads);
     } else if (padding == Padding::kReflection) {
@@ -114,7 +114,8 @@ FASTCLIPGEN_INLINE void gather(const float* data, const Reads& reads, int count,
 }
 
 // The transpose of `gather`: adds gradients [count, 4] to the rows `first`..`end`-1 of a level.
-FASTCLIPGEN_INLINE void scatter(float* data, const Reads& reads, const float* gradients, int count, int first, int end) {
+FASTCLIPGEN_INLINE void scatter(float* data, const Reads& reads, const float* gradients, int count, int first,
+                                int end) {
     for (int i = 0; i < count; ++i) {
         const Four gradient = load_four(gradients + 4 * i);
         for (int row = 0; row < 2; ++row) {
@@ -158,7 +159,8 @@ FASTCLIPGEN_INLINE void sample(const CutoutPlan& plan, const float* matrix, floa
         if (plan.padding == Padding::kColour) {
             const Four fill = make_four(plan.fill[0], plan.fill[1], plan.fill[2]);
             for (int i = 0; i < kLanes; ++i) {
-                const float inside = (reads.weight[0][i] + reads.weight[1][i]) + (reads.weight[2][i] + reads.weight[3][i]);
+                const float inside =
+                    (reads.weight[0][i] + reads.weight[1][i]) + (reads.weight[2][i] + reads.weight[3][i]);
                 store_four(sum[i], load_four(sum[i]) + fill * (share - inside));
             }
         }
@@ -195,7 +197,8 @@ FASTCLIPGEN_INLINE void colour(const CutoutPlan& plan, const float* factors, Pix
     if (plan.brightness_contrast) {
         for_each(p, p, [=](Rgb v) FASTCLIPGEN_INLINE_LAMBDA { return brightness_contrast(v, brightness, contrast); });
     }
-    if (plan.saturation) for_each(p, p, [=](Rgb v) FASTCLIPGEN_INLINE_LAMBDA { return scale_saturation(v, saturation); });
+    if (plan.saturation)
+        for_each(p, p, [=](Rgb v) FASTCLIPGEN_INLINE_LAMBDA { return scale_saturation(v, saturation); });
     if (plan.hue && hue != 0.0f) for_each(p, p, [=](Rgb v) FASTCLIPGEN_INLINE_LAMBDA { return turn_hue(v, hue); });
 }
 
@@ -210,13 +213,17 @@ FASTCLIPGEN_INLINE void colour_gradient(const CutoutPlan& plan, const float* fac
     }
     if (plan.hue && hue != 0.0f) {
         if (plan.saturation) {
-            for_each(*after_light, full, [=](Rgb v) FASTCLIPGEN_INLINE_LAMBDA { return scale_saturation(v, saturation); });
+            for_each(*after_light, full,
+                     [=](Rgb v) FASTCLIPGEN_INLINE_LAMBDA { return scale_saturation(v, saturation); });
             after_saturation = &full;
         }
-        for_each_gradient(*after_saturation, grad, [=](Rgb v, Rgb g) FASTCLIPGEN_INLINE_LAMBDA { return turn_hue_gradient(v, hue, g); });
+        for_each_gradient(*after_saturation, grad,
+                          [=](Rgb v, Rgb g) FASTCLIPGEN_INLINE_LAMBDA { return turn_hue_gradient(v, hue, g); });
     }
     if (plan.saturation) {
-        for_each_gradient(*after_light, grad, [=](Rgb v, Rgb g) FASTCLIPGEN_INLINE_LAMBDA { return scale_saturation_gradient(v, saturation, g); });
+        for_each_gradient(*after_light, grad, [=](Rgb v, Rgb g) FASTCLIPGEN_INLINE_LAMBDA {
+            return scale_saturation_gradient(v, saturation, g);
+        });
     }
     if (plan.brightness_contrast) {
         for_each_gradient(p, grad, [=](Rgb v, Rgb g) FASTCLIPGEN_INLINE_LAMBDA {
@@ -240,7 +247,8 @@ FASTCLIPGEN_INLINE void erase(const float* box, Run run, Pixels& p) {
 
 // The draws of `calls` calls to Philox from call `first` on: noise [4 * calls].
 template <int calls>
-FASTCLIPGEN_INLINE void draw_noise(Noise kind, uint64_t key, uint32_t first, uint32_t view, uint32_t step, float* noise) {
+FASTCLIPGEN_INLINE void draw_noise(Noise kind, uint64_t key, uint32_t first, uint32_t view, uint32_t step,
+                                   float* noise) {
     alignas(64) uint32_t word[4][calls];
     for (int i = 0; i < calls; ++i) {
         const Words4 words = philox4x32_10(first + i, view, step, kNoiseStream, static_cast<uint32_t>(key),

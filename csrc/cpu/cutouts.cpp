@@ -11,7 +11,7 @@
 namespace fastclipgen::cpu {
 namespace {
 
-constexpr int kRowsAtOnce = 16;             // of a view, in one part of parallel work
+constexpr int kRowsAtOnce = 16;               // of a view, in one part of parallel work
 constexpr int64_t kGradientFloats = 1 << 20;  // of view gradients between the two halves of the backward
 
 // Memory that the calling thread keeps for its next call: a step needs no allocation, and no page is touched anew.
@@ -34,16 +34,23 @@ struct View {
     float noise_scale;
     int64_t seed;
     uint32_t step;
-    int number;          // n, within the picture
-    float level;         // the mip level it wants
+    int number;           // n, within the picture
+    float level;          // the mip level it wants
     const Level* levels;  // from plan.low on
 };
 
 View view_of(const CutoutPlan& plan, const CutoutArrays& arrays, uint32_t step, int64_t view, const Level* levels) {
     const float* matrix = arrays.matrix + 9 * view;
-    return {plan, matrix, arrays.colour + 4 * view, arrays.erase + 4 * view, arrays.noise_scale[view],
-            arrays.seeds[view / plan.views], step, static_cast<int>(view % plan.views),
-            plan.low == plan.high ? 0.0f : view_level(matrix, plan.size), levels};
+    return {plan,
+            matrix,
+            arrays.colour + 4 * view,
+            arrays.erase + 4 * view,
+            arrays.noise_scale[view],
+            arrays.seeds[view / plan.views],
+            step,
+            static_cast<int>(view % plan.views),
+            plan.low == plan.high ? 0.0f : view_level(matrix, plan.size),
+            levels};
 }
 
 FASTCLIPGEN_INLINE void load_run(const CutoutPlan& plan, const float* view, Run run, Pixels& p) {

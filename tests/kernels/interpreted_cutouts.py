@@ -15,7 +15,15 @@ from fastclipgen.ops import cutout_kernels
 from fastclipgen.ops.cutouts import CutoutParams
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ops"))
-from cutout_cases import CASES, Case, check, check_noise, differentiate, make, poisoned
+from cutout_cases import (  # pyright: ignore[reportMissingImports]  # found through the path above
+    CASES,
+    Case,
+    check,
+    check_noise,
+    differentiate,
+    make,
+    poisoned,
+)
 
 DETERMINISTIC = ("everything, zeros", "level 0 to 4", "no pictures")  # also with integer sums
 
