@@ -14,7 +14,11 @@ import torch
 from torch import Tensor
 
 from fastclipgen.ops import philox
-from fastclipgen.ops.cutouts import PRESETS, CutoutParams, CutoutSpec, reference_cutouts, sample_cutouts
+from fastclipgen.ops.cutouts import PRESETS as ALL_PRESETS
+from fastclipgen.ops.cutouts import CutoutParams, CutoutSpec, reference_cutouts, sample_cutouts
+
+# What reaches the kernels: pooling comes before them, Lanczos crops are made without them.
+PRESETS = {name: replace(spec, pool=False) for name, spec in ALL_PRESETS.items() if spec.resample == "mips"}
 
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 SEEDS = (5, -(2**40) - 7, 2**63 - 1)
