@@ -19,6 +19,7 @@ SUITES = {
     "ops": "every op: reference, reference compiled, every backend, against what the device can do",
     "loops": "whole steps against the loops that people ran, and whether pictures are as good",
     "ladder": "what each technique brings, one after the other",
+    "everything": "ops, loops and ladder, and a short table",
     "profile": "where the time of a run goes",
     "publish": "write README.md from the results",
 }
@@ -28,7 +29,7 @@ RED = 1  # exit code when tests are red
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     suites = parser.add_subparsers(dest="suite", required=True, metavar="SUITE")
     for name, text in SUITES.items():
-        _OPTIONS[name](suites.add_parser(name, help=text, description=text))
+        options_of(name, suites.add_parser(name, help=text, description=text))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,13 +39,18 @@ def run(args: argparse.Namespace) -> int:
 def main(suite: str, work: Callable[[argparse.Namespace], int], argv: Sequence[str] | None = None) -> int:
     """`python -m bench.SUITE`: `work` is the suite's `run`. Returns the exit code."""
     parser = Parser(prog=f"python -m bench.{suite}", description=SUITES[suite])
-    _OPTIONS[suite](parser)
+    options_of(suite, parser)
     try:
         args = parser.parse(sys.argv[1:] if argv is None else argv)
         return guarded(lambda: work(args))
     except UserError as error:
         print(f"bench.{suite}: error: {error}", file=sys.stderr)
         return 2
+
+
+def options_of(suite: str, parser: argparse.ArgumentParser) -> None:
+    """Gives the parser the options of a suite."""
+    _OPTIONS[suite](parser)
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -58,30 +64,39 @@ def guarded(work: Callable[[], int]) -> int:
         return RED
 
 
-def add_settings(parser: argparse.ArgumentParser, clip: str | None = None) -> None:
-    """The options that choose what is run; what is left out is the suite's own choice."""
+def add_settings(parser: argparse.ArgumentParser, ladder: bool = False) -> None:
+    """The options that choose what is run; what is left out is the suite's own choice. ladder: without those that its
+    rungs decide."""
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     add("--clip", action="append", metavar="NAME", help="as of fastclipgen, or random:ARCHITECTURE; may be repeated")
-    add("--generator", help="as of fastclipgen")
     add("--size", type=whole(1), help="side of the pictures in pixels")
     add("--views", type=whole(1), help="cutouts of each picture")
+    add("--precision", help="of the engine: auto, fp32, bf16, fp16")
+    if ladder:
+        return
+    add("--generator", help="as of fastclipgen")
     add("--cutouts", help="preset of the views")
     add("--optimizer", help="as of fastclipgen")
-    add("--precision", help="of the engine: auto, fp32, bf16, fp16")
+    add("--compile", choices=["auto", "on", "off"], help="torch.compile for the engine's step, as of fastclipgen")
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings that the options of `add_settings` ask for."""
-    names = ("device", "clip", "generator", "views", "cutouts", "optimizer", "precision")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    names = ("device", "clip", "generator", "views", "cutouts", "optimizer", "precision", "compile")
+    given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
     return given | ({} if args.size is None else {"width": args.size, "height": args.size})
 
 
-def _report_options(parser: argparse.ArgumentParser, repeats: int, block: float) -> None:
+def _timing_options(parser: argparse.ArgumentParser, repeats: int, block: float) -> None:
     add = parser.add_argument
     add("--repeats", type=whole(1), default=repeats, help=f"blocks of every competitor; default {repeats}")
     add("--block-seconds", type=positive, default=block, help=f"about how long a block lasts; default {block}")
+    _report_options(parser)
+
+
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--results", type=Path, metavar="FOLDER", help="write FOLDER/VERSION/SUITE--DEVICE.json")
     add("--commit", metavar="HASH", help="of the sources that are measured, where git cannot tell")
     add("--unchecked", action="store_true", help="do not run the tests first; prints only")
@@ -108,8 +123,8 @@ def _ops(parser: argparse.ArgumentParser) -> None:
     _batches(parser, "1 on a CPU, 1 and 32 on a GPU")
     add("--small", action="store_true", help="shapes of a toy, to see that everything runs")
     add("--no-compile", action="store_true", help="leave out the reference under torch.compile")
-    add("--minutes", type=positive, help="begin no further case after this time")
-    _report_options(parser, 9, 0.1)
+    add("--minutes", type=positive, help="begin no case after this time, and compile until half of it")
+    _timing_options(parser, 9, 0.1)
 
 
 def _loops(parser: argparse.ArgumentParser) -> None:
@@ -119,14 +134,21 @@ def _loops(parser: argparse.ArgumentParser) -> None:
     _batches(parser, "each case's own")
     add("--quality-steps", type=whole(1), help="steps before the pictures are compared; default: each case's own")
     add("--quality-pictures", type=whole(1), help="pictures that are compared; default: each case's own")
-    _report_options(parser, 9, 0.5)
+    _timing_options(parser, 9, 0.5)
 
 
 def _ladder(parser: argparse.ArgumentParser) -> None:
-    add_settings(parser)
+    add_settings(parser, ladder=True)
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
     parser.add_argument("--batch", type=whole(2), default=8, help="pictures in the last rung's step; default 8")
     parser.add_argument("--quality-steps", type=whole(1), default=20, help="steps before losses are compared")
-    _report_options(parser, 9, 0.5)
+    _timing_options(parser, 9, 0.5)
+
+
+def _everything(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    parser.add_argument("--short", action="store_true", help="fewer and shorter blocks: some minutes on a GPU")
+    _report_options(parser)
 
 
 def _profile(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +168,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "ops": _ops,
     "loops": _loops,
     "ladder": _ladder,
+    "everything": _everything,
     "profile": _profile,
     "publish": _publish,
 }

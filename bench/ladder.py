@@ -1,7 +1,8 @@
 """`fastclipgen bench ladder`: Direct Ascent Synthesis, from the loop as published to the engine, step by step.
 
-Each rung keeps what the rungs before it brought. A rung that this device or this version does not have is listed with
-the reason, and the next builds on the last one that there is.
+Each rung keeps what the rungs before it brought. A rung that this device does not have is listed with the reason, and
+the next builds on the last one that there is. The stack is collapsed before the step is compiled, because compiling a
+step of 336 tensors takes minutes.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fastclipgen.engine import compiled
 from fastclipgen.engine.device import resolve_device, resolve_precision
 from fastclipgen.engine.step import Guide
+from fastclipgen.engine.stepper import EAGER
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import sample_cutouts
@@ -49,18 +52,16 @@ class OpViews:
 
 @dataclass(frozen=True)
 class Step:
-    """A rung before it is measured. begin: a new run of it; missing: why there is none."""
+    """A rung before it is measured. begin: a new run of it; missing: why there is none here, if so."""
 
     name: str
-    begin: Callable[[], Any] | None = None
+    begin: Callable[[], Any]
     missing: str = ""
 
 
 def steps_of(args: argparse.Namespace) -> tuple[list[Step], Subject]:
     """The rungs, and the subject by whose CLIP, in float32, all are judged."""
     chosen: dict[str, Any] = CASES["das"].settings | {"clip": ["random:ViT-B-32"]} | settings(args)
-    if chosen["generator"] != "stack":
-        raise UserError(f"the ladder climbs with the generator 'stack', got '{chosen['generator']}'; leave it out")
     device = resolve_device(args.device)
     precise = Subject(args.batch, chosen | {"precision": "fp32"})
     own = resolve_precision(chosen.get("precision", "auto"), device)
@@ -70,9 +71,12 @@ def steps_of(args: argparse.Namespace) -> tuple[list[Step], Subject]:
         views = [OpViews(guide, subject.task.seeds[:1]) for guide in subject.recipe.guides]
         return ReferenceRun(subject, habits=FAIR, views=list(views))
 
+    no_compiler = "left out (--no-compile)" if args.no_compile else compiled.obstacle(device) or ""
+    compiled_way = replace(EAGER, compiled=not no_compiler, strict=True)
+    last = replace(compiled_way, graph=True)
     name = str(own).removeprefix("torch.")
     low = (
-        Step("bf16", missing="the engine computes in float32 on this device")
+        Step("bf16", lambda: fused(quick), "the engine computes in float32 on this device")
         if own == torch.float32
         else Step(name, lambda: fused(quick))
     )
@@ -81,10 +85,10 @@ def steps_of(args: argparse.Namespace) -> tuple[list[Step], Subject]:
         Step("frozen", lambda: ReferenceRun(precise, habits=FAIR)),
         Step("fused cutouts", lambda: fused(precise)),
         low,
-        Step("compile", missing="this version's step does not compile"),
-        Step("CUDA graph", missing="this version has none"),
-        Step("collapsed stack", lambda: EngineRun(quick, 1)),
-        Step(f"batch of {args.batch}", lambda: EngineRun(quick, args.batch)),
+        Step("collapsed stack", lambda: EngineRun(quick, 1, EAGER)),
+        Step("compile", lambda: EngineRun(quick, 1, compiled_way), no_compiler),
+        Step("CUDA graph", lambda: EngineRun(quick, 1, last), "" if device.type == "cuda" else "no CUDA device"),
+        Step(f"batch of {args.batch}", lambda: EngineRun(quick, args.batch, last)),
     ], precise
 
 
@@ -93,18 +97,26 @@ def measure(args: argparse.Namespace) -> LadderReport:
     header = begin(args, resolve_device(args.device), library.OPS, TESTS)
     steps, judge = steps_of(args)
     device, cuda = judge.device, judge.device.type == "cuda"
-    missing = [Missing(what=step.name, reason=step.missing) for step in steps if step.begin is None]
-    there = {step.name: step.begin for step in steps if step.begin is not None}
-    runs: dict[str, Run] = {name: start() for name, start in there.items()}
+    there = {step.name: step for step in steps if not step.missing}
+    missing = [Missing(what=step.name, reason=step.missing) for step in steps if step.missing]
+    runs: dict[str, Run] = {}
+    for step in list(there.values()):
+        try:
+            runs[step.name] = step.begin()
+            runs[step.name].advance(2)  # compiles and records
+        except UserError as error:
+            missing.append(Missing(what=step.name, reason=str(error)))
+            runs.pop(step.name, None)
+            del there[step.name]
     times = time_blocks(runs, device, args.repeats, args.block_seconds, 3 if cuda else 1)
     batches = {name: run.batch for name, run in runs.items()}
     names = list(runs)
     runs.clear()
     rungs, before = [], names[0]
     for name in names:
-        run = there[name]()
+        run = there[name].begin()
         peak = peak_bytes(partial(run.advance, 2), device)
-        run = there[name]()
+        run = there[name].begin()
         run.advance(args.quality_steps)
         rungs.append(
             Rung(
@@ -148,9 +160,13 @@ def table(report: LadderReport) -> str:
     return "\n".join(lines + [f"{one.what:18}not measured: {one.reason}" for one in report.missing])
 
 
+def show(args: argparse.Namespace, report: LadderReport) -> None:
+    finish(args, report, table(report))
+
+
 def run(args: argparse.Namespace) -> int:
-    report = measure(args)
-    return finish(args, report, table(report))
+    show(args, measure(args))
+    return 0
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def measure(args: argparse.Namespace) -> OpsReport:
             raise unknown("op", name, known)
     asked = [op for op in known if not args.op or op in args.op]
     header = begin(args, device, tuple(asked))
-    end = time.monotonic() + 60 * (args.minutes or float("inf"))
+    begun, seconds = time.monotonic(), 60 * (args.minutes or float("inf"))
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     ceilings = {COPY: Copy(device), MATRIX: MatrixProduct(device, dtype)}
     lanes: list[OpLane] = []
@@ -55,10 +55,12 @@ def measure(args: argparse.Namespace) -> OpsReport:
     rates: dict[str, list[float]] = {COPY: [], MATRIX: []}
     for batch in args.batches or ([1] if device.type == "cpu" else [1, 32]):
         for case in [case for op in asked for case in known[op].cases(batch, device, args.small)]:
-            if time.monotonic() > end:
+            if time.monotonic() > begun + seconds:
                 missing.append(Missing(what=_title(case), reason=f"the {args.minutes:g} minutes given were over"))
                 continue
-            found, lacking, times = _case(case, device, ceilings, args)
+            late = time.monotonic() > begun + seconds / 2
+            no_compile = "left out (--no-compile)" if args.no_compile else "no time for it (--minutes)" if late else ""
+            found, lacking, times = _case(case, device, ceilings, args, no_compile)
             lanes, missing = lanes + found, missing + lacking
             rates[COPY] += [ceilings[COPY].work.bytes / seconds for seconds in times[COPY]]
             rates[MATRIX] += [ceilings[MATRIX].work.flops / seconds for seconds in times[MATRIX]]
@@ -78,10 +80,12 @@ def _title(case: OpCase) -> str:
     return f"{case.op} {case.name}, batch {case.batch}"
 
 
-def _case(case: OpCase, device: torch.device, ceilings: dict[str, Any], args: argparse.Namespace):
+def _case(
+    case: OpCase, device: torch.device, ceilings: dict[str, Any], args: argparse.Namespace, no_compile: str
+) -> tuple[list[OpLane], list[Missing], dict[str, list[float]]]:
     """The lanes of a case, what is missing, and the seconds of every competitor by name."""
     ready, missing = case.make(), []
-    calls, reasons = _calls(case, ready, device, args)
+    calls, reasons = _calls(case, ready, device, no_compile)
     missing = [Missing(what=f"{_title(case)}, {name}", reason=reason) for name, reason in reasons.items()]
     runs: dict[str, Any] = dict(ceilings)
     for direction in DIRECTIONS[: 1 if case.backward is None else 2]:
@@ -108,17 +112,17 @@ def _case(case: OpCase, device: torch.device, ceilings: dict[str, Any], args: ar
 
 
 def _calls(
-    case: OpCase, ready: Ready, device: torch.device, args: argparse.Namespace
+    case: OpCase, ready: Ready, device: torch.device, no_compile: str
 ) -> tuple[dict[str, Callable[..., Tensor]], dict[str, str]]:
-    """The competitors by name, and why the others are none."""
+    """The competitors by name, and why the others are none. no_compile: why torch.compile is not among them, if so."""
 
     def by(backend: str) -> Callable[..., Tensor]:
         return lambda *leaves: ready.run(backend, *leaves)
 
     calls: dict[str, Callable[..., Tensor]] = {REFERENCE: by(REFERENCE)}
     reasons: dict[str, str] = {}
-    if args.no_compile:
-        reasons[COMPILED] = "left out (--no-compile)"
+    if no_compile:
+        reasons[COMPILED] = no_compile
     else:
         calls[COMPILED] = torch.compile(by(REFERENCE), fullgraph=True, dynamic=False)
     for backend, reason in library.available(case.op, device).items():
@@ -200,9 +204,13 @@ def table(report: OpsReport) -> str:
     return "\n".join([*lines, "* what the package takes"])
 
 
+def show(args: argparse.Namespace, report: OpsReport) -> None:
+    finish(args, report, table(report))
+
+
 def run(args: argparse.Namespace) -> int:
-    report = measure(args)
-    return finish(args, report, table(report))
+    show(args, measure(args))
+    return 0
 
 
 if __name__ == "__main__":

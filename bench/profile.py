@@ -25,7 +25,7 @@ from fastclipgen.engine import step as step_module
 from fastclipgen.engine.device import resolve_device
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.optimizers import Optimizer
-from fastclipgen.engine.stepper import Stepper
+from fastclipgen.engine.stepper import EAGER, Stepper
 from fastclipgen.perceptors.base import FrozenPerceptor
 
 from .cli import settings
@@ -163,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
     config = subject.job.config
     views = f"{config.views} views '{config.cutouts}'"
     print(f"{config.generator} {config.width}x{config.height}, {views}, {config.optimizer}, rows in a step: {rows}")
-    shares = step_shares(EngineRun(subject, rows), args.profiled_steps)
+    shares = step_shares(EngineRun(subject, rows, EAGER), args.profiled_steps)
     print(f"{'share of a step':24}{'forward':>9}{'backward':>9}{'both':>9}")
     for part, share in sorted(shares.items(), key=lambda item: -sum(item[1])):
         name = REST if part == STEP else part

@@ -14,6 +14,7 @@ import torch
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors import as_perceptor, names
 from fastclipgen.perceptors.base import FrozenPerceptor
+from fastclipgen.perceptors.frozen import simplify
 from fastclipgen.perceptors.open_clip import OpenClipModel
 
 PREFIX = "random:"
@@ -33,4 +34,5 @@ def random_perceptor(name: str, seed: int) -> FrozenPerceptor:
             model = open_clip.create_model(arch, pretrained=None)
     finally:
         logging.getLogger().removeHandler(silencer)
+    simplify(model.eval().get_submodule("visual"))  # as one that is loaded
     return as_perceptor(OpenClipModel(model, open_clip.get_tokenizer(arch), f"{arch} ({name} {seed})", print))

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from fastclipgen.api import Job
 from fastclipgen.config.run import make_config
+from fastclipgen.engine.compiled import use_cache_folder
 from fastclipgen.engine.engine import Engine
-from fastclipgen.engine.step import Task, begin, canvas, finish, score, take_step
+from fastclipgen.engine.step import Task, begin, canvas, finish, score
+from fastclipgen.engine.stepper import Stepper, Way
 from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Params
 from fastclipgen.guidance.prompts import parse_prompts
@@ -32,6 +34,9 @@ PROMPTS = (
     "a cyan diamond on a red background",
     "a black square on a yellow background",
 )
+
+
+SPARE_STEPS = 100_000  # that a run may be timed for beyond the job's own
 
 
 class Subject:
@@ -66,13 +71,15 @@ class Subject:
         generator = self.recipe.generator
         return generator.init(task.seeds) if self.starts == 1 else generator.init_among_many(task.seeds)
 
+    @property
+    def way(self) -> Way:
+        """How steps are taken, as the settings say; on a GPU they are recorded, as those of a named CLIP are."""
+        compiled = self.job.compiling.on
+        return Way(compiled=compiled, strict=compiled, graph=True)
+
     def rows(self, count: int) -> Task:
         """The task of the first `count` pictures."""
         return self.task.rows(torch.arange(count, device=self.device))
-
-    def rate(self, step: int) -> Tensor:
-        """The learning rate of a step; after the last step, that of the last."""
-        return self.rates[min(step, len(self.rates) - 1)]
 
     def loss(self, images: Tensor, first: int = 0) -> float:
         """Mean loss of the pictures `first`, first + 1, ..., [B, 3, H, W], seen whole."""
@@ -81,17 +88,26 @@ class Subject:
 
 
 class EngineRun:
-    """`batch` pictures of the subject, moved together by fastclipgen's own step."""
+    """`batch` pictures of the subject, moved together by fastclipgen's own steps; way: None for the subject's.
 
-    def __init__(self, subject: Subject, batch: int) -> None:
+    A step that cannot be taken that way raises UserError instead of going on in another.
+    """
+
+    def __init__(self, subject: Subject, batch: int, way: Way | None = None) -> None:
         self.subject, self.batch, self.step = subject, batch, 0
         self.task = subject.rows(batch)
         self.state = begin(subject.recipe, subject.start(self.task))
+        # after the last step of the job the rate stays as it is
+        rates = torch.cat([subject.rates, subject.rates[-1:].expand(SPARE_STEPS)])
+        way = way or subject.way
+        if way.compiled:
+            use_cache_folder()
+        self.stepper = Stepper(subject.recipe, rates, way, _refuse)
+        self.stepper.begin(self.task)
 
     def advance(self, steps: int) -> None:
         for _ in range(steps):
-            rate = self.subject.rate(self.step)
-            self.state, _, _ = take_step(self.subject.recipe, self.task, self.state, self.step, rate)
+            self.state, _, _ = self.stepper.take(self.state, self.step)
             self.step += 1
 
     @torch.no_grad()
@@ -99,6 +115,10 @@ class EngineRun:
         """The pictures so far, [B, 3, H, W] in 0..1."""
         recipe = self.subject.recipe
         return recipe.generator.publish(canvas(recipe, self.task, finish(recipe, self.state)))
+
+
+def _refuse(line: str) -> None:
+    raise UserError(f"what was to be measured cannot be done: {line}")
 
 
 def _random_clips(names: Sequence[str]) -> list[Any] | None:

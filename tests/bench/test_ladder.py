@@ -9,10 +9,12 @@ from bench import ladder
 from bench.cli import main
 from bench.reference_views import view_drawer
 from bench.schema import READER, LadderReport
-from bench.subject import Subject
+from bench.subject import EngineRun, Subject
+from fastclipgen.engine.stepper import EAGER, Way
+from fastclipgen.errors import UserError
 
 QUICK = ["--device", "cpu", "--clip", "builtin", "--size", "64", "--views", "2", "--batch", "2"]
-QUICK += ["--repeats", "2", "--block-seconds", "0.001", "--quality-steps", "2"]
+QUICK += ["--repeats", "2", "--block-seconds", "0.001", "--quality-steps", "2", "--no-compile"]
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +28,12 @@ def test_climbs_what_there_is_and_lists_the_rest(tmp_path: Path, capsys: pytest.
     report = READER.validate_json(file.read_text(encoding="utf-8"))
     assert isinstance(report, LadderReport)
     names = [rung.name for rung in report.rungs]
-    assert names[:3] == ["eager fp32", "frozen", "fused cutouts"]
-    assert names[-2:] == ["collapsed stack", "batch of 2"]
-    assert [rung.batch for rung in report.rungs][-2:] == [1, 2]
+    assert names == ["eager fp32", "frozen", "fused cutouts", "collapsed stack", "batch of 2"]
+    assert [rung.batch for rung in report.rungs] == [1, 1, 1, 1, 2]
     missing = {one.what: one.reason for one in report.missing}
     assert "float32" in missing["bf16"]
+    assert "--no-compile" in missing["compile"]
+    assert missing["CUDA graph"] == "no CUDA device"
     first, second = report.rungs[:2]
     assert first.faster.median == first.faster_than_first.median == 1
     assert second.faster == second.faster_than_first
@@ -63,6 +66,29 @@ def test_views_of_the_op_are_new_at_every_step() -> None:
     assert 0.5 <= float(first.min()) <= float(first.max()) <= 0.7  # in 0..1, before mean and std
 
 
-def test_the_ladder_is_for_the_stack(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main("ladder", ladder.run, [*QUICK, "--generator", "pixels"]) == 2
-    assert "the ladder climbs with the generator 'stack'" in capsys.readouterr().err
+def test_a_compiled_step_and_its_failure_are_rungs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the time that a real compiler takes; tests/engine/test_compiled.py has that."""
+    ways = []
+
+    class Run(EngineRun):
+        def __init__(self, subject: Subject, batch: int, way: Way | None = None) -> None:
+            assert way is not None
+            ways.append((batch, way.compiled, way.graph))
+            if way.compiled and batch > 1:
+                raise UserError("expected to compile the step, but that failed")
+            super().__init__(subject, batch, EAGER)
+
+    monkeypatch.setattr(ladder, "EngineRun", Run)
+    monkeypatch.setattr("fastclipgen.engine.compiled.obstacle", lambda device: None)
+    assert main("ladder", ladder.run, [*QUICK[:-1], "--results", str(tmp_path)]) == 0
+    assert ways[:3] == [(1, False, False), (1, True, False), (2, True, True)]
+    (file,) = tmp_path.rglob("*.json")
+    report = READER.validate_json(file.read_text(encoding="utf-8"))
+    assert isinstance(report, LadderReport)
+    assert [rung.name for rung in report.rungs][-2:] == ["collapsed stack", "compile"]
+    assert ("batch of 2", "expected to compile the step, but that failed") in [
+        (one.what, one.reason) for one in report.missing
+    ]
+    assert "batch of 2        not measured" in capsys.readouterr().out

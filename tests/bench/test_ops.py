@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -125,20 +124,30 @@ def test_the_reference_is_compiled_with_its_gradient(monkeypatch: pytest.MonkeyP
 
 
 def test_time_that_is_over_leaves_cases_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow() -> Ready:
-        time.sleep(0.1)
+    def make() -> Ready:
         return Ready(lambda backend: torch.ones(1))
 
-    cases = [OpCase("philox", name, 1, slow, Work(1, 1), only_reference="a toy") for name in ("first", "second")]
+    cases = [
+        OpCase("philox", name, 1, make, Work(1, 1), only_reference="a toy") for name in ("first", "second", "last")
+    ]
+    # at the beginning, and before each case whether it may begin, and if so whether it may compile
+    seconds = iter([0.0, 20.0, 20.0, 40.0, 40.0, 61.0])
+    monkeypatch.setattr(ops, "time", argparse.Namespace(monotonic=lambda: next(seconds)))
     monkeypatch.setattr(ops, "modules", lambda: {"philox": argparse.Namespace(cases=lambda *a: cases)})
     args = argparse.Namespace(
-        device="cpu", op=None, batches=[1], small=True, no_compile=True, minutes=0.09 / 60, repeats=1,
+        device="cpu", op=None, batches=[1], small=True, no_compile=False, minutes=1.0, repeats=1,
         block_seconds=0.001, results=None, commit=None, unchecked=True,
     )  # fmt: skip
     report = ops.measure(args)
-    assert {lane.case for lane in report.lanes} == {"first"}
-    assert "the 0.0015 minutes given were over" in [one.reason for one in report.missing]
-    args.minutes = 1e-9
+    assert [(lane.case, lane.backend) for lane in report.lanes] == [
+        ("first", "reference"),
+        ("first", "compiled reference"),
+        ("second", "reference"),
+    ]
+    reasons = {one.what: one.reason for one in report.missing}
+    assert reasons["philox second, batch 1, compiled reference"] == "no time for it (--minutes)"
+    assert reasons["philox last, batch 1"] == "the 1 minutes given were over"
+    seconds = iter([0.0, 61.0, 61.0, 61.0])
     with pytest.raises(UserError, match="give --minutes more"):
         ops.measure(args)
 
