@@ -17,7 +17,16 @@ from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.engine.warm_up import WarmUp
 from fastclipgen.outputs.metadata import read_metadata
 
-SMALL = ("--clip", "builtin", "--generator", "pixels", "--size", "16", "--steps", "3", "--views", "2", "--seed", "5")
+SMALL = (
+    *("--clip", "builtin", "--generator", "pixels", "--size", "16", "--steps", "3", "--views", "2", "--seed", "5"),
+    *("--tracks", "1"),
+)
+
+
+@pytest.fixture
+def draw(draw: Callable) -> Callable:
+    """The folder's `draw` with the choice to compile left to the command."""
+    return lambda *arguments, **prompts: draw("--compile", "auto", *arguments, **prompts)
 
 
 @pytest.fixture
