@@ -135,7 +135,7 @@ def measure(args: argparse.Namespace) -> LadderReport:
         **header,
         settings={key: getattr(config, key) for key in SHOWN} | {"clip": clips},
         steps=args.quality_steps,
-        loss_before=judge.loss(EngineRun(judge, 1).images()),
+        loss_before=judge.loss(EngineRun(judge, 1, EAGER).images()),
         rungs=rungs,
         missing=missing,
     )
