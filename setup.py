@@ -87,8 +87,8 @@ def run(command: list[str]) -> None:
 
 native = os.environ.get("FASTCLIPGEN_NO_NATIVE") != "1"
 setup(
-    packages=[*find_packages(include=["fastclipgen", "fastclipgen.*"]), "fastclipgen.kernels"],
-    package_dir={"fastclipgen.kernels": "kernels"},
+    packages=[*find_packages(include=["fastclipgen", "fastclipgen.*"]), "fastclipgen.kernels", "fastclipgen.bench"],
+    package_dir={"fastclipgen.kernels": "kernels", "fastclipgen.bench": "bench"},
     ext_modules=[Extension("fastclipgen._C", sources=[], optional=True)] if native else [],
     cmdclass={"build_ext": BuildNative},
 )

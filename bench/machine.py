@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +12,20 @@ from pathlib import Path
 import torch
 
 import fastclipgen
-from bench.schema import Machine, Source
 
-ROOT = Path(__file__).resolve().parents[1]
+from .schema import Machine, Source
+
+HOME = Path(__file__).resolve().parents[1]
+
+
+def checkout(home: Path = HOME) -> Path | None:
+    """The source tree that these benches are part of; None for an installed copy, which has no tests."""
+    return home if (home / "csrc").is_dir() and (home / "tests").is_dir() else None
+
+
+def device_name(where: Machine) -> str:
+    """A device as the name of a file: nvidia-h200, cpu-2-cores."""
+    return re.sub(r"[^a-z0-9]+", "-", where.gpu.lower()).strip("-") if where.gpu else f"cpu-{where.cores}-cores"
 
 
 def machine(device: torch.device) -> Machine:
@@ -34,10 +46,11 @@ def machine(device: torch.device) -> Machine:
     )
 
 
-def source(root: Path = ROOT) -> Source:
+def source(root: Path | None = None) -> Source:
     """The commit of the checkout; nothing where there is no git or no checkout."""
-    commit = _git(root, "rev-parse", "HEAD")
-    if commit is None:
+    root = root or checkout()
+    commit = None if root is None else _git(root, "rev-parse", "HEAD")
+    if root is None or commit is None:
         return Source(commit=None, changed=None)
     changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     return Source(commit=commit, changed=None if changed is None else bool(changed))

@@ -1,4 +1,4 @@
-"""`python -m bench.profile`: where the time of a run goes, and within a step, which part takes which share.
+"""`fastclipgen bench profile`: where the time of a run goes, and within a step, which part takes which share.
 
 The package holds no profiling code: for the length of a measurement its functions are wrapped from outside. Time of the
 backward pass is put down to the part whose forward pass it differentiates. Only shares are printed: a profiler slows
@@ -19,19 +19,18 @@ from unittest.mock import patch
 
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from bench.step import add_settings, settings
-from bench.subject import PROMPTS, EngineRun, Subject
-from bench.timing import synchronise
 from fastclipgen.api import Job
 from fastclipgen.config.run import RunConfig, make_config
-from fastclipgen.engine import engine as engine_module
 from fastclipgen.engine import step as step_module
 from fastclipgen.engine.device import resolve_device
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.optimizers import Optimizer
-from fastclipgen.errors import UserError
-from fastclipgen.ops import cutouts as cutouts_module
+from fastclipgen.engine.stepper import EAGER, Stepper
 from fastclipgen.perceptors.base import FrozenPerceptor
+
+from .cli import settings
+from .subject import EngineRun, Subject
+from .timing import synchronise
 
 # Where each part of a step is entered: (owner, attribute) -> part. The innermost range counts.
 STEP = "step"
@@ -41,12 +40,7 @@ _BACKWARD = "autograd::engine::evaluate_function"
 PARTS: dict[tuple[Any, str], str] = {
     (step_module, "canvas"): "generator",
     (step_module, "sample_cutouts"): "cutouts: draws",
-    (step_module, "cutouts"): "cutouts: rest",
-    (cutouts_module, "warp"): "cutouts: geometry",
-    (cutouts_module, "_colour"): "cutouts: colour",
-    (cutouts_module, "_erase"): "cutouts: erasing",
-    (cutouts_module, "_noise"): "cutouts: noise",
-    (cutouts_module, "_normalise"): "cutouts: normalise",
+    (step_module, "cutouts"): "cutouts: views",
     (FrozenPerceptor, "encode_image"): "perceptor",
     (step_module, "cosine_loss"): "loss",
     (step_module, "total"): "constraints",
@@ -54,7 +48,7 @@ PARTS: dict[tuple[Any, str], str] = {
 }
 PHASES: dict[tuple[Any, str], str] = {
     (Engine, "_best_starts"): "scoring starts",
-    (engine_module, "take_step"): "steps",
+    (Stepper, "take"): "steps",
     (Engine, "_publish"): "last picture",
 }
 
@@ -160,40 +154,29 @@ def run_shares(config: RunConfig) -> dict[str, float]:
     return {phase: seconds / total for phase, seconds in spent.items()}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.profile", description="Where the time of a run goes.")
-    add_settings(parser)
-    parser.add_argument("--prompt", default=PROMPTS[0])
-    parser.add_argument("--steps", type=int, default=500, help="of the whole run; 0 leaves it out")
-    parser.add_argument("--batch", type=int, help="rows of a profiled step; the tracks of one picture if not given")
-    parser.add_argument("--profiled-steps", type=int, default=20)
-    args = parser.parse_args(argv)
-    try:
-        if min(args.profiled_steps, args.batch or 1) < 1 or args.steps < 0:
-            raise UserError("--profiled-steps and --batch must be 1 or more and --steps 0 or more; give larger ones")
-        chosen = settings(args)
-        subject = Subject(1, chosen, [args.prompt])
-        rows = args.batch or subject.job.config.tracks or 1
-        if rows > 1:
-            subject = Subject(rows, chosen, [args.prompt])
-        config = subject.job.config
-        views = f"{config.views} views '{config.cutouts}'"
-        print(f"{config.generator} {config.width}x{config.height}, {views}, {config.optimizer}, rows in a step: {rows}")
-        shares = step_shares(EngineRun(subject, rows), args.profiled_steps)
-        print(f"{'share of a step':24}{'forward':>9}{'backward':>9}{'both':>9}")
-        for part, share in sorted(shares.items(), key=lambda item: -sum(item[1])):
-            name = REST if part == STEP else part
-            print(f"{name:24}{share.forward:>9.1%}{share.backward:>9.1%}{sum(share):>9.1%}")
-        if args.steps:
-            print(f"\n{f'share of {args.steps} steps':24}")
-            asked = {"seed": 0} | chosen | {"prompts": [args.prompt], "steps": args.steps}
-            for phase, part in run_shares(make_config(asked)).items():
-                print(f"{phase:24}{part:>9.1%}")
-    except UserError as error:
-        print(f"bench.profile: error: {error}", file=sys.stderr)
-        return 2
+def run(args: argparse.Namespace) -> int:
+    chosen = {"clip": ["builtin"]} | settings(args)
+    subject = Subject(1, chosen, [args.prompt])
+    rows = args.batch or subject.job.config.tracks or 1
+    if rows > 1:
+        subject = Subject(rows, chosen, [args.prompt])
+    config = subject.job.config
+    views = f"{config.views} views '{config.cutouts}'"
+    print(f"{config.generator} {config.width}x{config.height}, {views}, {config.optimizer}, rows in a step: {rows}")
+    shares = step_shares(EngineRun(subject, rows, EAGER), args.profiled_steps)
+    print(f"{'share of a step':24}{'forward':>9}{'backward':>9}{'both':>9}")
+    for part, share in sorted(shares.items(), key=lambda item: -sum(item[1])):
+        name = REST if part == STEP else part
+        print(f"{name:24}{share.forward:>9.1%}{share.backward:>9.1%}{sum(share):>9.1%}")
+    if args.steps and not subject.random:
+        print(f"\n{f'share of {args.steps} steps':24}")
+        asked = {"seed": 0} | chosen | {"prompts": [args.prompt], "steps": args.steps}
+        for phase, part in run_shares(make_config(asked)).items():
+            print(f"{phase:24}{part:>9.1%}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from .cli import main
+
+    sys.exit(main("profile", run))

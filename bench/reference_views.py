@@ -1,6 +1,7 @@
-"""One augmented view at a time, the way scripts for this job draw them: slicing, F.interpolate, torchvision.
+"""Views of one picture, the way scripts for this job draw them: whoever made a preset's views, draws them here.
 
-The same kinds and ranges as fastclipgen's cutouts, with the libraries' own semantics (zeros around turned views,
+PlainViews is for presets that have no loop of their own: one view at a time by slicing, F.interpolate, torchvision, the
+same kinds and ranges as fastclipgen's cutouts with the libraries' own semantics (zeros around turned views,
 multiplicative brightness), so pictures and times compare, single views do not.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +19,27 @@ from torchvision.transforms import InterpolationMode
 
 from fastclipgen.errors import UserError
 from fastclipgen.ops.cutout_spec import CutoutSpec
+
+from .loop_ra_views import NotebookViews
+from .loop_rb_views import ChainViews
+
+
+class Views(Protocol):
+    """How a loop draws its views."""
+
+    def draw(self, image: Tensor, count: int) -> Tensor:
+        """`count` new views [N, 3, S, S] of a picture [1, 3, H, W], before the perceptor's mean and std."""
+        ...
+
+
+def view_drawer(spec: CutoutSpec, size: int, seed: int, device: torch.device) -> Views:
+    """What draws a preset's views of `size` pixels: pooled ones as R-B does, Lanczos crops as R-A does, the others
+    plainly. Raises UserError for what no loop draws."""
+    if spec.pool:
+        return ChainViews(spec, size, seed, device)
+    if spec.resample == "lanczos":
+        return NotebookViews(spec, size, seed)
+    return PlainViews(spec, size, seed, device)
 
 
 class PlainViews:
@@ -30,11 +53,15 @@ class PlainViews:
                 f"the reference loop draws no views with {' and '.join(unknown)}; measure another cutout preset"
             )
         self.spec, self.size = spec, size
-        self.room = [0, 0]  # rows and columns that `pad` puts on each side
+        self.room = [0, 0]  # rows and columns that `_pad` puts on each side
         self.random = random.Random(seed)
         self.noise = torch.Generator(device).manual_seed(seed)
 
-    def pad(self, image: Tensor) -> Tensor:
+    def draw(self, image: Tensor, count: int) -> Tensor:
+        padded = self._pad(image)
+        return torch.cat([self._view(padded) for _ in range(count)])
+
+    def _pad(self, image: Tensor) -> Tensor:
         """The picture [1, 3, H, W] with room for crops that stick out."""
         spec, (height, width) = self.spec, image.shape[-2:]
         if spec.integer_shift:
@@ -49,8 +76,8 @@ class PlainViews:
         mode = "replicate" if spec.padding in ("border", "reflection") else "constant"
         return F.pad(image, [over[1], over[1], over[0], over[0]], mode=mode)
 
-    def draw(self, padded: Tensor) -> Tensor:
-        """One view [1, 3, S, S] of what `pad` returned, before the perceptor's mean and std."""
+    def _view(self, padded: Tensor) -> Tensor:
+        """One view [1, 3, S, S] of what `_pad` returned."""
         view = self._colour(self._warp(self._crop(padded)))
         spec, size = self.spec, self.size
         if spec.has_erasing and self.random.random() < spec.erase_probability:

@@ -1,12 +1,15 @@
-"""The form of what a bench writes to bench/results/*.json, validated on the way out and by tests. Loads no torch."""
+"""The form of what the benches write to results/VERSION/SUITE--DEVICE.json. Loads no torch.
+
+Seconds are stored for GPUs only: on a CPU they say more about the machine's other work than about the code.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-VERSION = 1
+VERSION = 2
 
 
 class Strict(BaseModel):
@@ -52,13 +55,90 @@ class Source(Strict):
     changed: bool | None
 
 
-class Lane(Strict):
-    """One competitor. `picture_step`: seconds per picture and step; `peak_bytes`: of the tensors that two steps hold at
-    once, beyond the models and parameters that were there before them."""
+class Missing(Strict):
+    """What was not measured, and why."""
 
-    name: Literal["engine", "plain", "careful"]
+    what: str
+    reason: str
+
+
+class Report(Strict):
+    """What all reports begin with. `tests`: the tests that were green before anything was measured."""
+
+    version: Literal[2] = VERSION
+    date: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
+    machine: Machine
+    source: Source
+    device: Literal["cpu", "cuda"]
+    tests: str
+    missing: list[Missing] = []
+
+    def check_seconds(self, name: str, seconds: object) -> None:
+        if (seconds is None) != (self.device == "cpu"):
+            raise ValueError(f"{name}: seconds are stored for GPUs, and for GPUs only")
+
+
+# --- ops
+
+
+class Ceilings(Strict):
+    """What the device reached in the same minutes: bytes a second of a copy (read and written), operations a second of
+    a matrix product."""
+
+    copy_bytes: Spread
+    matrix_flops: Spread
+
+
+class OpLane(Strict):
+    """One way to run an op. `speedup`: time of the reference divided by that of this; `over_yardstick`: that of the way
+    in which others come to the same end, `yardstick`, divided by that of this; `of_copy`, `of_matrix`: share of the
+    ceilings at the bytes and operations that the op needs at the least; `chosen`: what the package itself takes."""
+
+    op: str
+    case: str
     batch: int = Field(ge=1)
+    direction: Literal["forward", "forward+backward"]
+    backend: str
+    chosen: bool
+    seconds: Spread | None
+    speedup: Spread
+    yardstick: str | None
+    over_yardstick: Spread | None
+    bytes: int = Field(ge=0)
+    flops: int = Field(ge=0)
+    of_copy: Spread
+    of_matrix: Spread
+    peak_bytes: int = Field(ge=0)
+
+
+class OpsReport(Report):
+    """What bench.ops writes. `dtype`: of the views and of the matrix product; `ceilings` in absolute figures: GPUs."""
+
+    suite: Literal["ops"] = "ops"
+    dtype: str
+    ceilings: Ceilings | None
+    lanes: list[OpLane] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _seconds_belong_to_gpus(self) -> OpsReport:
+        self.check_seconds("ceilings", self.ceilings)
+        for lane in self.lanes:
+            self.check_seconds(f"{lane.op} {lane.case} {lane.backend}", lane.seconds)
+        return self
+
+
+# --- loops
+
+
+class Lane(Strict):
+    """One competitor. `picture_step`: seconds per picture and step; `picture`: seconds for all steps of a picture;
+    `peak_bytes`: of the tensors that two steps hold at once, beyond the models and parameters there before them."""
+
+    name: Literal["engine", "faithful", "fair"]
+    batch: int = Field(ge=1)
+    dtype: str
     picture_step: Spread | None
+    picture: float | None
     peak_bytes: int = Field(ge=1)
 
 
@@ -70,34 +150,82 @@ class Ratio(Strict):
     times: Spread
 
 
+class Drawn(Strict):
+    """Shares of the drawing test's prompts, judged by measuring pixels."""
+
+    colours: float = Field(ge=0, le=1)
+    shapes: float = Field(ge=0, le=1)
+
+
 class Quality(Strict):
-    """Mean loss of finished pictures seen whole and undisturbed, from the same starts; less is better."""
+    """Mean loss of finished pictures seen whole and undisturbed, from the same starts; less is better. `drawn`: what
+    the pixels of the built-in CLIP's pictures are, engine's and reference's."""
 
     steps: int = Field(ge=1)
     pictures: int = Field(ge=1)
     before: float
     engine: float
     reference: float
+    drawn: dict[Literal["engine", "reference"], Drawn] | None = None
 
 
-class StepReport(Strict):
-    """What bench.step writes."""
+class LoopCase(Strict):
+    """One job, done by all competitors."""
 
-    version: Literal[1] = VERSION
-    kind: Literal["step"] = "step"
-    date: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")
-    machine: Machine
-    source: Source
-    device: Literal["cpu", "cuda"]
+    name: str
     settings: dict[str, Any]
     lanes: list[Lane] = Field(min_length=2)
     ratios: list[Ratio] = Field(min_length=1)
     quality: Quality
 
+
+class LoopsReport(Report):
+    """What bench.loops writes."""
+
+    suite: Literal["loops"] = "loops"
+    cases: list[LoopCase] = Field(min_length=1)
+
     @model_validator(mode="after")
-    def _seconds_belong_to_gpus(self) -> StepReport:
-        """Seconds on a CPU say more about the machine's other work than about the code: only ratios are kept."""
-        for lane in self.lanes:
-            if (lane.picture_step is None) != (self.device == "cpu"):
-                raise ValueError(f"{lane.name}@{lane.batch}: seconds are stored for GPUs, and for GPUs only")
+    def _seconds_belong_to_gpus(self) -> LoopsReport:
+        for case in self.cases:
+            for lane in case.lanes:
+                self.check_seconds(f"{case.name} {lane.name}@{lane.batch}", lane.picture_step)
+                self.check_seconds(f"{case.name} {lane.name}@{lane.batch}", lane.picture)
         return self
+
+
+# --- ladder
+
+
+class Rung(Strict):
+    """One technique more than the rung before. `faster`, `faster_than_first`: time per picture and step of the rung
+    before, and of the first, divided by this one's; `loss`: of the pictures after `LadderReport.steps` steps."""
+
+    name: str
+    batch: int = Field(ge=1)
+    picture_step: Spread | None
+    faster: Spread
+    faster_than_first: Spread
+    peak_bytes: int = Field(ge=1)
+    loss: float
+
+
+class LadderReport(Report):
+    """What bench.ladder writes: the rungs that this device has, in order; the others are in `missing`."""
+
+    suite: Literal["ladder"] = "ladder"
+    settings: dict[str, Any]
+    steps: int = Field(ge=1)
+    loss_before: float
+    rungs: list[Rung] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _seconds_belong_to_gpus(self) -> LadderReport:
+        for rung in self.rungs:
+            self.check_seconds(rung.name, rung.picture_step)
+        return self
+
+
+AnyReport = Annotated[OpsReport | LoopsReport | LadderReport, Field(discriminator="suite")]
+READER: TypeAdapter[OpsReport | LoopsReport | LadderReport] = TypeAdapter(AnyReport)
+"""`READER.validate_json(text)` gives the report of whichever suite wrote it."""

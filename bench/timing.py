@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from bench.schema import Spread
+from .schema import Spread
 
 
 class Run(Protocol):

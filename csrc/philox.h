@@ -15,6 +15,9 @@ struct Words4 {
 };
 
 FASTCLIPGEN_HD Words4 philox4x32_10(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#pragma GCC unroll 10  // so that a loop over calls becomes vectors
+#endif
     for (int round = 0; round < 10; ++round) {
         const uint64_t a = uint64_t{0xD2511F53u} * c0;
         const uint64_t b = uint64_t{0xCD9E8D57u} * c2;

@@ -10,8 +10,8 @@ import math
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from fastclipgen.config import defaults
+from fastclipgen.config import defaults, resources
+from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import RunConfig, make_config
-from fastclipgen.engine import memory, optimizers
+from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.engine import Callback, Engine, EngineResult
 from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.engine.step import Guide, Recipe, Task, fit_spec
+from fastclipgen.engine.stepper import Way
+from fastclipgen.engine.warm_up import WarmUp, warm_up
 from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Generator, Params
@@ -35,6 +38,7 @@ from fastclipgen.generators.module import as_generator
 from fastclipgen.guidance.constraints import parse_constraint
 from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 from fastclipgen.guidance.targets import ImageTarget, build_targets
+from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import preset
 from fastclipgen.outputs.images import save_image, to_uint8
 from fastclipgen.outputs.load import fit, load_image, load_mask
@@ -109,9 +113,10 @@ class Job:
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         self.notice = notice
-        _check_names(config, generator)
+        check_names(config, generator is not None)
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
+        library.check_backend(config.backend, self.device)
         self.loaded = self._perceptors(config, perceptors, dtype)
         builtin = any(one.is_builtin for one in self.loaded)
         own = _own_generator(generator, config)
@@ -132,7 +137,10 @@ class Job:
             Picture(prompt, seed + index, index)
             for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
         ]
-        self.batch = self._plan_memory()  # before anything of the run's size is made
+        # before anything of the run's size is made
+        eyes = [one.perceptor for one in self.loaded]
+        with library.using(config.backend, self.device):
+            self.batch, cut = resources.plan_memory(config, eyes, len(self.pictures), self.device)
         self.start = self._start(start)
         self.mask = None if config.mask is None else load_mask(config.mask, config.height or 1, config.width or 1)
         self.image_targets = [self._image_target(text) for text in config.image_prompts]
@@ -140,11 +148,19 @@ class Job:
         given = {"generator": generator, "perceptors": perceptors, "start": start}
         self.given = [name for name, value in given.items() if value is not None]
         self.recipe = self._recipe()
+        # a module of the user's may do more at each call than a recorded step would repeat
+        own_module = generator is not None or perceptors is not None
+        self.compiling = resources.choose_compiling(
+            config, self.recipe.guides, self.batch, self.batches, self.device, own_module
+        )
+        self.config = config.model_copy(update={"compile": "on" if self.compiling.on else "off"})
         self.engine = Engine(
             self.recipe,
             parse_schedule(config.schedule, config.warmup).evaluate(config.steps or 0, config.learning_rate or 0.0),
             config.starts or 1,
             config.tracks or 1,
+            Way(cut, self.compiling.on, strict=config.compile == "on", graph=not own_module),
+            self.notice,
         )
 
     @property
@@ -169,14 +185,37 @@ class Job:
     ) -> Iterator[list[Result]]:
         """Make the pictures, a batch at a time, in order. A batch that is interrupted gives what it has; no other
         begins after it."""
-        with deterministic_mode() if self.config.deterministic else nullcontext():
+        with self._modes():
             for first in range(0, len(self.pictures), self.batch):
                 if interrupted is not None and interrupted() and first:
                     return
                 pictures = self.pictures[first : first + self.batch]
                 task, params = self._task(pictures)
                 result = self.engine.run(task, params, callbacks, interrupted)
+                if not self.engine.stepper.way.compiled:  # it may have failed
+                    self.config = self.config.model_copy(update={"compile": "off"})
                 yield [self._result(picture, result, row) for row, picture in enumerate(pictures)]
+
+    def warm_up(self) -> WarmUp:
+        """Compile the step of this run, fill the disk cache, and remember what it cost and what it gains; no picture is
+        made. Raises UserError where compiling fails."""
+        with self._modes():
+            found = warm_up(self.engine, *self._task(self.pictures[: self.batch]))
+        kind = resources.kind_of_step(self.config, self.batch, self.device)
+        compile_choice.remember(compiled.cache_folder(), kind, found.costs)
+        return found
+
+    @contextmanager
+    def _modes(self) -> Iterator[None]:
+        """What a run sets for the whole process."""
+        if self.compiling.on:
+            compiled.use_cache_folder()
+        config = self.config
+        with (
+            library.using(config.backend, self.device),
+            deterministic_mode() if config.deterministic else nullcontext(),
+        ):
+            yield
 
     def _perceptors(self, config: RunConfig, given: Sequence[Any] | None, dtype: torch.dtype) -> list[LoadedPerceptor]:
         if given is None:
@@ -199,23 +238,10 @@ class Job:
         """The start picture [3, H, W] in the run's size."""
         config = self.config
         if start is not None:
-            _check_start(start, config)
+            check_start(start, config)
         elif config.init is not None:
             start = load_image(config.init, notice=self.notice)
         return None if start is None else fit(start.float(), config.height or 1, config.width or 1)
-
-    def _plan_memory(self) -> int:
-        """How many pictures go through a step together; UserError where not even one can."""
-        config = self.config
-        guides = [memory.guide(one.perceptor, config.views or 1) for one in self.loaded]
-        margin = 1.5 if config.generator == "stack" else 1.0
-        height, width = (round(side * margin) for side in (config.height or 1, config.width or 1))
-        copies = 5 + 2 * (config.ema > 0) + 2 * config.keep_best
-        run = memory.estimate(len(self.pictures), height, width, guides, copies=copies)
-        # every track of a picture goes through the step
-        run = replace(run, parts={part: size * (config.tracks or 1) for part, size in run.parts.items()})
-        fits = memory.images_per_batch(run, self.device)
-        return 1 if config.deterministic else fits
 
     def _named_generator(self) -> Generator:
         config = self.config
@@ -252,6 +278,8 @@ class Job:
             [self.image_targets] * len(texts),
             device=device,
         )
+        if self.compiling.on:  # batches of one shape
+            targets = [target.padded(resources.most_prompts(self.config)) for target in targets]
         seeds = torch.tensor([picture.seed for picture in pictures], dtype=torch.int64, device=device)
         params, canvas, mask = None, None, None
         if self.start is not None:
@@ -292,20 +320,6 @@ class Job:
         )
 
 
-def _check_names(config: RunConfig, own: nn.Module | None) -> None:
-    """Finds misspelt names before models are loaded, which may take a download."""
-    if own is None and config.generator != AUTO:
-        registry.generator_class(config.generator)
-    if config.optimizer != AUTO:
-        optimizers.create(config.optimizer)
-    if config.cutouts != AUTO:
-        preset(config.cutouts)
-    if config.schedule != AUTO:
-        parse_schedule(config.schedule, config.warmup)
-    for text in config.constraints or []:
-        parse_constraint(text)
-
-
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:
     """The user's module as a generator, which decides the size; UserError where settings ask it for something else."""
     if module is None:
@@ -326,19 +340,6 @@ def _decided_clip(specs: list[str], loaded: Sequence[LoadedPerceptor]) -> list[s
             text = label if one.weight == 1 else f"{label}@{one.weight}"
         decided.append(text)
     return decided
-
-
-def _check_start(start: Any, config: RunConfig) -> None:
-    if config.init is not None:
-        raise UserError(f"expected one start picture, got a tensor and the path '{config.init}'; leave one of them out")
-    if not isinstance(start, Tensor) or start.ndim != 3 or len(start) != 3 or not start.is_floating_point():
-        got = f"{start.dtype} {list(start.shape)}" if isinstance(start, Tensor) else type(start).__name__
-        raise UserError(f"expected a start picture as a float tensor [3, H, W] in 0..1, got {got}")
-    if not bool(((start >= 0) & (start <= 1)).all()):
-        raise UserError(
-            f"expected values from 0 to 1 in the start picture, got {float(start.min()):.4g} to "
-            f"{float(start.max()):.4g}; divide 8-bit values by 255"
-        )
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -380,4 +381,6 @@ def generate(
     module = generator if isinstance(generator, nn.Module) else None
     config = make_config(settings | ({} if module is not None else {"generator": generator}))
     job = Job(config, generator=module, perceptors=perceptors, start=start, notice=notice)
+    if config.compile == "auto":
+        notice(job.compiling.line)
     return [result for batch in job.run(callbacks) for result in batch]

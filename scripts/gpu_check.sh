@@ -1,18 +1,43 @@
 #!/usr/bin/env bash
-# Builds the native module with nvcc, runs the tests that need a GPU and the step bench,
-# and prints a short table last.
-# usage: scripts/gpu_check.sh [PYTHON]   (default .venv/bin/python; torch, pytest and the build tools must be in it)
+# All that needs a GPU, in one go and within ten minutes: builds the native module with nvcc, runs the tests that need a
+# GPU, measures (ops, loops, ladder), writes the reports, and prints a short table last. Needs no network.
+# usage: scripts/gpu_check.sh [--wheels FOLDER] [--results FOLDER] [--minutes N] [PYTHON]
+#   --wheels   wheels of what PYTHON lacks (open_clip_torch, pydantic, ...); also as the variable WHEELS
+#   --results  where reports go, default bench/results; --minutes: for everything, default 10
+#   PYTHON     default .venv/bin/python; torch, pytest and the build tools must be in it or among the wheels
+# The variable COMMIT names the sources' commit where there is no git.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-python=${1:-.venv/bin/python}
+wheels=${WHEELS:-} results=bench/results minutes=10 python=.venv/bin/python
+while (($#)); do
+    case $1 in
+        --wheels) wheels=$2; shift 2 ;;
+        --results) results=$2; shift 2 ;;
+        --minutes) minutes=$2; shift 2 ;;
+        -*) echo "gpu_check: unknown option '$1'; see the head of scripts/gpu_check.sh" >&2; exit 2 ;;
+        *) python=$1; shift ;;
+    esac
+done
 export PATH="$PATH:${CUDA_HOME:-/usr/local/cuda}/bin"
+left() { local seconds=$((minutes * 60 - SECONDS)); echo $((seconds > 1 ? seconds : 1)); }
+log=$(mktemp -d)
+trap 'rm -rf "$log"' EXIT
 
 command -v nvcc >/dev/null || { echo "gpu_check: nvcc is neither on PATH nor in CUDA_HOME; install the CUDA toolkit" >&2; exit 2; }
+if [[ -n $wheels ]]; then
+    "$python" -m pip install --quiet --no-index --no-deps "$wheels"/*.whl || exit 1
+fi
 # No build isolation: machines with a GPU are often cut off from the package registry.
-"$python" -m pip install --quiet --no-build-isolation --no-deps --editable . || exit 1
+"$python" -m pip install --quiet --no-index --no-build-isolation --no-deps --editable . || exit 1
 "$python" - <<'CHECK' || exit 1
+import importlib.util
 import sys
+
+lacking = [name for name in ("open_clip", "pydantic", "safetensors", "pytest") if importlib.util.find_spec(name) is None]
+if lacking:
+    sys.exit(f"gpu_check: this Python lacks {', '.join(lacking)}; give wheels of them with --wheels")
 import torch
+
 from fastclipgen.ops import library
 
 module = library.native()
@@ -23,21 +48,24 @@ if not module.build_info()["cuda"]:
 if not torch.cuda.is_available():
     sys.exit("gpu_check: torch finds no CUDA device")
 CHECK
+built=$SECONDS
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-"$python" -m pytest -m gpu 2>&1 | tee "$log"
+timeout "$(left)" "$python" -m pytest -q -m gpu 2>&1 | tee "$log/tests"
 failed=${PIPESTATUS[0]}
-result="bench/results/step-cuda-$(date +%Y%m%d-%H%M%S).json"
-mkdir -p bench/results
-"$python" -m bench.step --device cuda --json "$result" || { failed=1; result="failed"; }
+tested=$SECONDS
+commit=()
+[[ -n ${COMMIT:-} ]] && commit=(--commit "$COMMIT")
+timeout "$(left)" "$python" -m bench.everything --device cuda --short --results "$results" "${commit[@]}" 2>&1 | tee "$log/bench"
+((PIPESTATUS[0] == 0)) || failed=1
 
-row() { printf '%-12s %s\n' "$1" "$2"; }
+row() { printf '%-14s %s\n' "$1" "$2"; }
 echo
 row device "$("$python" -c 'import torch; print(torch.cuda.get_device_name())')"
 row torch "$("$python" -c 'import torch; print(torch.__version__, "CUDA", torch.version.cuda)')"
 row nvcc "$(nvcc --version | sed -n 's/.*release //p')"
-row philox "$("$python" -c 'from fastclipgen.ops import library; print(library.choose("philox", "cuda"))')"
-row "gpu tests" "$(tail -n 1 "$log" | tr -d =)"
-row "step bench" "$result"
+row backends "$("$python" -c 'from fastclipgen.ops import library as l; print(*(f"{op}: {l.choose(op, "cuda")}" for op in l.OPS), sep=", ")')"
+row "gpu tests" "$(tail -n 1 "$log/tests" | tr -d =)"
+row seconds "build $built, tests $((tested - built)), benches $((SECONDS - tested))"
+grep '^wrote ' "$log/bench" | sed 's/^wrote /report         /'
+sed -n '/^summary$/,$p' "$log/bench"
 exit "$failed"

@@ -7,7 +7,16 @@ import os
 import pytest
 import torch
 
+from fastclipgen.ops import library
+
 torch.set_num_threads(2)
+
+
+@pytest.fixture
+def fresh_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that change which backends there are: no choice of before is remembered, and none is left behind."""
+    monkeypatch.setattr(library, "_first_cached", library._first_cached.__wrapped__)
+
 
 _ALLOWED_SKIPS = ("gpu:", "material:")
 _silent_skips: list[str] = []

@@ -18,6 +18,7 @@ import fastclipgen
 from fastclipgen.api import Job, Result, generate
 from fastclipgen.config.run import make_config
 from fastclipgen.engine import memory
+from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.errors import UserError
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.outputs.metadata import read_metadata
@@ -145,7 +146,7 @@ def test_metadata_is_complete_and_plain() -> None:
     assert settings["prompts"] == ["red"]
     assert (settings["seed"], settings["count"], settings["width"]) == (5, 1, 16)
     undecided = [key for key, value in settings.items() if value in (None, "auto")]
-    assert set(undecided) == {"init", "mask", "device"}
+    assert set(undecided) == {"init", "mask", "device", "backend", "memory"}
     assert settings.keys() == make_config({"prompts": ["a"]}).model_dump().keys()
 
 
@@ -221,7 +222,7 @@ def test_pictures_that_do_not_fit_go_one_batch_after_the_other(monkeypatch: pyte
     together = make(["red", "blue", "green"])
     one = Job(make_config({**SETTINGS_16, "prompts": ["red"]}), perceptors=[Eye()])
     assert one.batches == 1
-    monkeypatch.setattr(memory, "images_per_batch", lambda run, device: 2)
+    monkeypatch.setattr(memory, "plan", lambda *_: memory.Plan(2, Cut()))
     job = Job(make_config({**SETTINGS_16, "prompts": ["red", "blue", "green"]}), perceptors=[Eye()])
     assert (job.batch, job.batches) == (2, 2)
     batches = list(job.run())
@@ -237,11 +238,24 @@ SETTINGS_16 = {"steps": 3, "views": 4, "width": 16, "height": 16, "cutouts": "ge
 
 def test_tracks_count_as_pictures_in_the_memory_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     plans = []
-    monkeypatch.setattr(memory, "images_per_batch", lambda run, device: plans.append(run) or 1)
-    for tracks in (1, 3):
-        Job(make_config({**SETTINGS_16, "prompts": ["red"], "tracks": tracks}), perceptors=[Eye()])
-    assert plans[1].per_picture == 3 * plans[0].per_picture
-    assert plans[1].size == plans[0].size == "16x16"
+    real = memory.plan
+    monkeypatch.setattr(memory, "plan", lambda *asked: plans.append(asked) or real(*asked))
+    for tracks, size in ((1, "auto"), (3, "2GiB")):
+        settings = {**SETTINGS_16, "prompts": ["red"], "tracks": tracks, "memory": size}
+        Job(make_config(settings), perceptors=[Eye()])
+    (alone, _, *one), (many, _, *three) = plans
+    assert (one, three) == ([1, 4, None], [3, 4, 2**31])
+    assert alone == many
+    assert alone.size == "16x16"
+
+
+def test_what_does_not_fit_is_cut() -> None:
+    whole = Job(make_config({**SETTINGS_16, "prompts": ["red"], "tracks": 2}), perceptors=[Eye()])
+    cut = Job(make_config({**SETTINGS_16, "prompts": ["red"], "tracks": 2, "memory": "0.2MiB"}), perceptors=[Eye()])
+    assert whole.engine.stepper.way.cut == Cut()
+    assert cut.engine.stepper.way.cut.rows == 1
+    [[one]], [[other]] = whole.run(), cut.run()
+    assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 1
 
 
 def test_deterministic_pictures_go_one_by_one() -> None:
@@ -250,7 +264,7 @@ def test_deterministic_pictures_go_one_by_one() -> None:
 
 
 def test_an_interrupted_job_gives_what_it_has_and_begins_no_other_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "images_per_batch", lambda run, device: 1)
+    monkeypatch.setattr(memory, "plan", lambda *_: memory.Plan(1, Cut()))
     job = Job(make_config({**SETTINGS_16, "prompts": ["red", "blue"]}), perceptors=[Eye()])
     asked = []
     batches = list(job.run(interrupted=lambda: asked.append(1) or len(asked) > 2))
@@ -345,8 +359,16 @@ def test_results_notices_go_where_they_are_sent(tmp_path: Path, capsys: pytest.C
     said: list[str] = []
     collect: Callable[[str], None] = said.append
     make(init=str(tmp_path / "two.gif"), steps=0, notice=collect)
-    assert len(said) == 1
-    assert "2 pictures" in said[0]
+    assert ["2 pictures" in line for line in said] == [True, False]
+    assert said[1].startswith("compiling the step: no, ")
     assert capsys.readouterr().err == ""
     make(init=str(tmp_path / "two.gif"), steps=0)
     assert capsys.readouterr().err.startswith("fastclipgen: ")
+
+
+def test_backends_draw_the_same_picture_and_wrong_ones_are_mistakes() -> None:
+    pictures = [make(backend=name, steps=3)[0].pixels.astype(int) for name in ("cpp", "reference")]
+    assert abs(pictures[0] - pictures[1]).max() <= 1
+    assert make(backend="reference", steps=1)[0].metadata["settings"]["backend"] == "reference"
+    with pytest.raises(UserError, match="unknown backend for cpu 'triton'"):
+        make(backend="triton")

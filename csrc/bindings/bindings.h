@@ -5,6 +5,8 @@
 
 namespace fastclipgen {
 
+void bind_cosine_loss(pybind11::module_& m);
+void bind_cutouts(pybind11::module_& m);
 void bind_philox(pybind11::module_& m);
 void bind_vq_lookup(pybind11::module_& m);
 

@@ -23,13 +23,15 @@ COMMANDS = {
     "generate": ("fastclipgen.cli.generate", "make pictures (the default: `fastclipgen PROMPT`)"),
     "info": ("fastclipgen.cli.info", "show what is stored in a picture"),
     "rerun": ("fastclipgen.cli.rerun", "make a picture again from what is stored in it"),
+    "warmup": ("fastclipgen.cli.warmup", "compile the step ahead of runs with the same options"),
     "models": ("fastclipgen.perceptors.catalog", "list CLIP models, download one"),
     "train": ("fastclipgen.cli.train", "train the built-in models"),
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
+    "bench": ("fastclipgen.bench.cli", "measure speed: operators, whole steps, techniques one by one"),
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
-   or: fastclipgen COMMAND ...   (generate, info, rerun, models, train, eval, doctor)
+   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, train, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 
@@ -75,7 +77,7 @@ def _run(arguments: list[str]) -> int:
         print(SHORT_HELP, file=sys.stderr)
         return 2
     command = arguments[0] if arguments[0] in COMMANDS else None
-    events = "--json" in arguments and command in (None, "generate", "rerun")
+    events = "--json" in arguments and command in (None, "generate", "rerun", "warmup")
     try:
         args = make_parser(command or "generate").parse(arguments[1:] if command else arguments)
         return importlib.import_module(COMMANDS[command or "generate"][0]).run(args)

@@ -27,7 +27,8 @@ def size(text: str) -> tuple[int, int]:
     return sides[0], sides[-1]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
+    """What decides the pictures; shared with `warmup`."""
     add = parser.add_argument
     add("prompts", nargs="*", metavar="PROMPT", help="one picture each; `|` joins prompts in one; TEXT[:WEIGHT[:STOP]]")
     group = parser.add_argument_group("what to draw")
@@ -46,10 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time")
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
-    add("--cutouts", default="auto", metavar="PRESET", help="das, crops, vqgan, gentle, plain")
-    add("--loss", default="auto", metavar="KIND", help="cosine or spherical")
+    add("--cutouts", default="auto", metavar="PRESET", help="das, crops, crowson, vqgan, gentle, plain")
+    add("--loss", default="auto", metavar="KIND", help="cosine, spherical, l1 or l2 (of unit vectors)")
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
-    add("--constraint", action="append", metavar="NAME[:WEIGHT]", help="tv, l1, l2, saturation, range")
+    add("--constraint", action="append", metavar="NAME[:WEIGHT]", help="tv, colour_tv, l1, l2, saturation, range")
     add("--optimizer", default="auto", metavar="NAME", help="adam, adamw, sgd, rmsprop, adadelta, adagrad")
     add("--learning-rate", "--lr", type=number, metavar="RATE", help="of the first step after the warm-up")
     add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
@@ -62,7 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     add("--precision", default="auto", metavar="TYPE", help="of the CLIP's image side: auto, fp32, bf16, fp16")
+    add("--backend", default="auto", metavar="NAME", help="of the kernels: auto, reference, cpp, cuda, triton")
     add("--deterministic", action="store_true", help="bit-equal pictures whatever they are batched with; slower")
+    add("--compile", default="auto", metavar="WHEN", help="torch.compile for the step: auto (where it pays), on, off")
+    add("--memory", default="auto", metavar="SIZE", help="what a step may take: auto (what is free), 6GiB, 500MiB")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_setting_arguments(parser)
     add_output_arguments(parser)
 
 

@@ -25,8 +25,9 @@ class Reporter:
     """Progress and notices go to stderr, paths of written files to stdout, one a line; with `as_json` everything goes
     to stdout as one JSON object a line, and with `quiet` nothing is said.
 
-    `total`: all steps of all batches. Reading a loss makes the device wait, so it is read ten times a second on a
-    terminal, every second for JSON, every five seconds elsewhere, and after the first and the last step.
+    `total`: all steps of all batches. Something is said ten times a second on a terminal, every second for JSON, every
+    five seconds elsewhere, and after the first and the last step. The loss is then the newest that has come from the
+    device, which may be that of a few steps ago (`loss_of` in JSON).
     """
 
     def __init__(self, total: int, quiet: bool, as_json: bool) -> None:
@@ -67,14 +68,18 @@ class Reporter:
             return
         self.last = now
         self.begin()
-        loss = float(info.loss.mean())
+        # The first and the last loss are worth waiting for; between them the newest that has reached the host will do.
+        known = None if self.done in (1, self.total) else info.known
+        step, losses = known or (info.step, info.loss)
+        loss = float(losses.mean())
         # The first step is left out of the rate: before it random starts were scored.
         rate = (self.done - 1) / max(now - first, 1e-9) if self.done > 1 else 1 / max(now - self.started, 1e-9)
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             self.bar.update(self.done - self.bar.n)
         elif self.json:
-            self.event("step", step=self.done, steps=self.total, loss=loss, it_per_s=round(rate, 3))
+            of = self.done - (info.step - step)
+            self.event("step", step=self.done, steps=self.total, loss=loss, loss_of=of, it_per_s=round(rate, 3))
         else:
             left = f"{(self.total - self.done) / rate:.0f} s left"
             self._write(f"step {self.done}/{self.total}  loss {loss:.4f}  {rate:.2f} it/s  {left}", sys.stderr)

@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("file", metavar="FILE", help="a picture that fastclipgen made")
     parser.add_argument("--device", help="another device than the stored one")
+    parser.add_argument("--compile", metavar="WHEN", help="auto, on or off, instead of what is stored")
     add_output_arguments(parser)
 
 
@@ -30,8 +31,8 @@ def run(args: argparse.Namespace) -> int:
             f"'{args.file}' was made by a Python program with its own {' and '.join(map(str, own))}, which no picture "
             "can store; run that program again"
         )
-    if args.device:
-        settings = {**settings, "device": args.device}
+    asked = {"device": args.device, "compile": args.compile}
+    settings = {**settings, **{name: value for name, value in asked.items() if value}}
     if args.output is None:  # beside the original; braces in its name are no fields
         args.output = args.file.replace("{", "{{").replace("}", "}}")
     # A picture that was interrupted is made again up to the same step.

@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from fastclipgen.api import Job
 from fastclipgen.cli.files import Files
 from fastclipgen.cli.report import Reporter
 from fastclipgen.cli.stop import Stop
 from fastclipgen.config.run import RunConfig
+from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.errors import UserError
 
 
@@ -42,8 +41,8 @@ class Session:
             self._say_start(job)
             with self.stop:
                 self._make(job)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
                 raise
             raise UserError(
                 "the device ran out of memory; use a smaller --size or --clip model, fewer --views, or a smaller -n"
@@ -89,12 +88,8 @@ class Session:
         self.reporter.event("start", settings=config.model_dump(), clip=job.clips, pictures=len(job.pictures))
         if not self.reporter.json:
             self.reporter.notice(f"{config.generator} under {clips}, {config.width}x{config.height}, {seeds}")
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """CUDA and Python have errors of their own for this; torch's CPU allocator raises a plain RuntimeError."""
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or "not enough memory" in str(error)
-        or ("DefaultCPUAllocator" in str(error))
-    )
+        if self.config.compile == "auto":
+            chosen = job.compiling
+            self.reporter.event("compile", on=chosen.on, why=chosen.why)
+            if not self.reporter.json:
+                self.reporter.notice(chosen.line)

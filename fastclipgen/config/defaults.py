@@ -19,11 +19,11 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "vae": {"size": 192, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15, "schedule": "cosine:0.1",
             "starts": 4096, "tracks": 6},
     "stack": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.008,
-              "schedule": "cosine:0.1", "constraints": ["tv:1"], "starts": 4096},
+              "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 3},
     "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.02,
-               "schedule": "cosine:0.1", "constraints": ["tv:0.5"], "starts": 4096},
+               "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 3},
     "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1",
-                "constraints": ["tv:1"], "starts": 4096},
+                "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 3},
     "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {

@@ -7,6 +7,7 @@ decided.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,6 +17,7 @@ from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(?:([GgMm])(?:i?[Bb])?)?")
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
@@ -39,7 +41,7 @@ class RunConfig(BaseModel):
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
     cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_spec")
-    loss: Literal["auto", "cosine", "spherical"] = "auto"
+    loss: Literal["auto", "cosine", "spherical", "l1", "l2"] = "auto"
     prompt_sum: bool = Field(False, description="add prompt losses up instead of averaging them")
     constraints: list[str] | None = Field(None, description="losses on the picture itself, NAME[:WEIGHT]; none: auto")
     optimizer: str = "auto"
@@ -54,7 +56,10 @@ class RunConfig(BaseModel):
     mask: str | None = Field(None, description="path of a mask: only where it is white the start picture changes")
     device: str = "auto"
     precision: str = "auto"
+    backend: str = Field("auto", description="of the ops that have it: reference, cpp, cuda or triton")
     deterministic: bool = Field(False, description="bit-equal pictures whatever the batch; slower")
+    compile: Literal["auto", "on", "off"] = Field("auto", description="torch.compile for the step; auto: where it pays")
+    memory: str = Field("auto", description="what a step may take: auto (what is free) or a size, 6GiB, 500MiB")
 
     @field_validator("prompts", "negative")
     @classmethod
@@ -70,6 +75,12 @@ class RunConfig(BaseModel):
             parse_image_prompt(value)
         return values
 
+    @field_validator("memory")
+    @classmethod
+    def _memory_parses(cls, value: str) -> str:
+        parse_memory(value)
+        return value
+
     @field_validator("learning_rate")
     @classmethod
     def _finite(cls, value: float | None) -> float | None:
@@ -78,6 +89,17 @@ class RunConfig(BaseModel):
         if value is not None and value > MAX_RATE:
             raise ValueError(f"must be at most {MAX_RATE:g}")
         return value
+
+
+def parse_memory(text: str) -> int | None:
+    """Bytes of a size as in "6", "6GiB" (2**30 bytes each) or "500MiB"; None for "auto". Raises ValueError."""
+    if text == "auto":
+        return None
+    found = _SIZE.fullmatch(text)
+    size = 0 if found is None else int(float(found[1]) * 2 ** (20 if (found[2] or "g").lower() == "m" else 30))
+    if not 0 < size < 2**63:
+        raise ValueError("must be auto or a size above 0 such as 6GiB or 500MiB")
+    return size
 
 
 def make_config(values: dict[str, Any]) -> RunConfig:
@@ -100,6 +122,11 @@ def make_config(values: dict[str, Any]) -> RunConfig:
     if config.seed is not None and config.seed + pictures - 1 > MAX_SEED:
         raise UserError(
             f"expected seeds up to {MAX_SEED}, but {pictures} pictures from seed {config.seed} go beyond it"
+        )
+    if config.compile == "on" and config.deterministic:
+        raise UserError(
+            "compile on and deterministic do not go together, as a compiler may add in another order on another day; "
+            "leave one of them out"
         )
     if config.mask and not config.init:
         raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")

@@ -78,7 +78,7 @@ class KeepBest:
     def init(self, params: Params) -> BestState:
         batch, device = next((p.shape[0], p.device) for p in params.values())
         loss = torch.full((batch,), math.inf, dtype=torch.float32, device=device)
-        return BestState(_counter(params), loss, dict(params))
+        return BestState(_counter(params), loss, {key: p.clone() for key, p in params.items()})
 
     def update(self, state: BestState, loss: Tensor, params: Params) -> BestState:
         """`loss` [B] is that of `params`, so call it before they are updated. A non-finite loss is never the best."""

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from fastclipgen.engine.step import Recipe, RunState, Task, begin, canvas, finish, score, take_step
+from fastclipgen.engine.memory import is_out_of_memory
+from fastclipgen.engine.readback import Readback
+from fastclipgen.engine.step import Recipe, RunState, Task, begin, canvas, finish, score
+from fastclipgen.engine.stepper import EAGER, Notice, Stepper, Way
 from fastclipgen.generators.base import Params
 from fastclipgen.guidance.constraints import needs_start
 from fastclipgen.ops.philox import Stream, words
@@ -27,6 +30,7 @@ class StepInfo:
     step: int  # steps done, 1..steps
     steps: int
     loss: Tensor  # [B], of the pictures before this step
+    known: tuple[int, Tensor] | None  # the step and loss [B] that have reached the host: the newest, perhaps an older
     _canvas: Tensor = field(repr=False)
     _recipe: Recipe = field(repr=False)
 
@@ -53,10 +57,20 @@ class EngineResult:
 
 class Engine:
     """Runs a recipe. `starts`: how many random starts of each picture are scored first; `tracks`: how many of the best
-    of them are optimised, of which the best is published."""
+    of them are optimised, of which the best is published; `way`: how steps are taken; `notice` gets a line where that
+    had to change."""
 
-    def __init__(self, recipe: Recipe, rates: Tensor, starts: int = 1, tracks: int = 1) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        rates: Tensor,
+        starts: int = 1,
+        tracks: int = 1,
+        way: Way = EAGER,
+        notice: Notice = lambda line: None,
+    ) -> None:
         self.recipe, self.rates, self.starts, self.tracks = recipe, rates, max(starts, tracks), tracks
+        self.stepper = Stepper(recipe, rates, way, notice)
 
     def run(
         self,
@@ -70,30 +84,39 @@ class Engine:
         `interrupted` is asked before every step; when it says True the run ends with what there is.
         """
         pictures = len(task.seeds)
-        if params is None:
-            seeds = self._best_starts(task)  # [B * tracks]
-            index = torch.arange(pictures, device=seeds.device).repeat_interleave(self.tracks)
-            task = task.rows(index)._replace(seeds=seeds)
-            generator = self.recipe.generator
-            params = generator.init(seeds) if self.starts == 1 else generator.init_among_many(seeds)
-        if task.start is None and needs_start(self.recipe.constraints):
-            with torch.no_grad():
-                task = task._replace(start=self.recipe.generator.canvas(params))
+        seeds = self._best_starts(task) if params is None else None
+        task, params = self.prepared(task, params, seeds)
         tracks = len(task.seeds) // pictures
         state, done = begin(self.recipe, params), 0
-        rates = self.rates.to(task.seeds.device)
-        for step in range(len(rates)):
+        losses = Readback(task.seeds.device)
+        self.stepper.begin(task)
+        for step in range(len(self.rates)):
             if interrupted is not None and interrupted():
                 break
-            state, loss, images = take_step(self.recipe, task, state, step, rates[step])
+            state, loss, images = self.stepper.take(state, step)
             done = step + 1
+            # of several tracks the callbacks see the first of each picture: the one with the best start
+            losses.push(done, loss[::tracks])
             if callbacks:
-                # of several tracks the callbacks see the first of each picture: the one with the best start
-                info = StepInfo(done, len(rates), loss[::tracks], images[::tracks], self.recipe)
+                info = StepInfo(done, len(self.rates), loss[::tracks], losses.newest(), images[::tracks], self.recipe)
                 stop = [callback(info) for callback in callbacks]  # all of them see every step
                 if any(answer is True for answer in stop):
                     break
         return self._publish(task, state, tracks, done)
+
+    def prepared(self, task: Task, params: Params | None, seeds: Tensor | None = None) -> tuple[Task, Params]:
+        """The task of every track and the parameters it begins with: `params` as they are, or those of `seeds`
+        [B * tracks] (None: each picture's own seed for all its tracks)."""
+        if params is None:
+            index = torch.arange(len(task.seeds), device=task.seeds.device).repeat_interleave(self.tracks)
+            task = task.rows(index)
+            task = task if seeds is None else task._replace(seeds=seeds)
+            generator = self.recipe.generator
+            params = generator.init(task.seeds) if self.starts == 1 else generator.init_among_many(task.seeds)
+        if task.start is None and needs_start(self.recipe.constraints):
+            with torch.no_grad():
+                task = task._replace(start=self.recipe.generator.canvas(params))
+        return task, params
 
     def _best_starts(self, task: Task) -> Tensor:
         """int64 [B * tracks]: for each picture the seeds of its best starts, best first; its own seed if only one."""
@@ -106,12 +129,21 @@ class Engine:
         losses = []
         with torch.no_grad():
             for part in candidates.split(max(1, START_BATCH // batch), dim=1):
-                index = torch.arange(batch, device=part.device).repeat_interleave(part.shape[1])
-                rows = task.rows(index)._replace(seeds=part.reshape(-1))
-                images = self.recipe.generator.preview_among_many(rows.seeds)
-                losses.append(score(self.recipe, rows, images)[0].view(batch, -1))
+                losses.append(self._score_starts(task, part))
         order = torch.cat(losses, dim=1).argsort(dim=1, stable=True)[:, : self.tracks]
         return candidates.gather(1, order).reshape(-1)
+
+    def _score_starts(self, task: Task, seeds: Tensor) -> Tensor:
+        """The losses [B, n] of the starts with these seeds [B, n]; in halves where memory does not suffice."""
+        try:
+            index = torch.arange(len(seeds), device=seeds.device).repeat_interleave(seeds.shape[1])
+            rows = task.rows(index)._replace(seeds=seeds.reshape(-1))
+            images = self.recipe.generator.preview_among_many(rows.seeds)
+            return score(self.recipe, rows, images)[0].view(len(seeds), -1)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or seeds.shape[1] == 1:
+                raise
+        return torch.cat([self._score_starts(task, half) for half in seeds.chunk(2, dim=1)], dim=1)
 
     @torch.no_grad()
     def _publish(self, task: Task, state: RunState, tracks: int, done: int) -> EngineResult:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from fastclipgen.engine.free_memory import free_bytes
+from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.errors import UserError
+from fastclipgen.ops import library
 from fastclipgen.perceptors.base import FrozenPerceptor
 
 FLOAT = 4  # bytes: parameters, pictures and optimiser states are float32
@@ -23,17 +26,20 @@ CANVAS_COPIES = (
     8  # picture-sized tensors alive at the peak: the generator's intermediates, the picture, its gradient, mips
 )
 VIEW_COPIES = 36  # view-sized tensors at the peak of the plain-torch cutouts: up to 35 measured, colours and noise lead
+FUSED_VIEW_COPIES = 6  # the same of the compiled ones: the views, their gradient, either in another precision
 ACTIVATION_SLACK = 1.3  # over what backward keeps: the temporaries of the widest layer and the allocator's rounding
 USABLE = 0.9  # of what is free: other programs move too
 
 
 @dataclass(frozen=True)
 class Guide:
-    """A perceptor's share: views per picture, their side in pixels, bytes its backward keeps per view."""
+    """A perceptor's share: views per picture, their side in pixels, bytes its backward keeps per view, and how many
+    tensors of the views' size cutouts need."""
 
     views: int
     size: int
     activation_bytes: int
+    copies: int = VIEW_COPIES
 
 
 @dataclass(frozen=True)
@@ -74,44 +80,72 @@ def estimate(
         {
             "picture": CANVAS_COPIES * values * FLOAT,
             "optimiser": copies * (values if parameters is None else parameters) * FLOAT,
-            "views": sum(guide.views * VIEW_COPIES * 3 * guide.size**2 * FLOAT for guide in guides),
+            "views": sum(guide.views * guide.copies * 3 * guide.size**2 * FLOAT for guide in guides),
             "perceptors": sum(int(guide.views * guide.activation_bytes * ACTIVATION_SLACK) for guide in guides),
         },
     )
 
 
-def images_per_batch(run: Estimate, device: torch.device, free: int | None = None) -> int:
-    """How many pictures can go through one step together: at least 1, at most those asked for.
+class Plan(NamedTuple):
+    """How a run goes through memory: pictures that are optimised together, and how their step is cut."""
 
-    `free`: bytes to plan with (None: ask the device; where it cannot tell, all pictures go together). Raises UserError
-    as `check` does when not even one fits.
+    pictures: int
+    cut: Cut
+
+
+def plan(run: Estimate, device: torch.device, tracks: int, views: int, budget: int | None = None) -> Plan:
+    """The largest pieces that fit: all pictures, some of them, one of them with its tracks in parts, one track with
+    its views in parts.
+
+    run: the estimate of one track of each picture; views: the most that a perceptor sees of a picture; budget: bytes
+    to stay within (None: what the device has free, less a reserve; where that cannot be told, nothing is cut). Raises
+    UserError where not even one view of one track fits.
     """
-    free = free_bytes(device) if free is None else free
-    if free is None or run.per_picture == 0:
-        return run.pictures
-    check(Estimate(1, run.size, run.parts), device, free)
-    return max(1, min(run.pictures, int(free * USABLE) // run.per_picture))
+    if budget is None:
+        free = free_bytes(device)
+        budget = None if free is None else int(free * USABLE)
+    if budget is None:
+        return Plan(run.pictures, Cut())
+    whole = run.per_picture * tracks
+    if whole <= budget:
+        return Plan(max(1, min(run.pictures, budget // max(whole, 1))), Cut())
+    budget -= run.parts["optimiser"] * tracks  # kept for every track, the rest only for those under way
+    rows = budget // (run.per_picture - run.parts["optimiser"])
+    if rows >= 1:
+        return Plan(1, Cut(rows=rows))
+    together = (budget - run.parts["picture"] - run.parts["views"]) * views // max(run.parts["perceptors"], 1)
+    if together < 1:
+        least = {
+            **run.parts,
+            "optimiser": run.parts["optimiser"] * tracks,
+            "perceptors": run.parts["perceptors"] // views,
+        }
+        raise _too_large(Estimate(1, run.size, least), budget + run.parts["optimiser"] * tracks, device)
+    return Plan(1, Cut(rows=1, views=together))
 
 
-def check(run: Estimate, device: torch.device, free: int | None = None) -> None:
-    """Raises UserError when the estimate is more than what is free, saying both and what to make smaller."""
-    free = free_bytes(device) if free is None else free
-    if free is None or run.total <= free * USABLE:
-        return
+def _too_large(run: Estimate, usable: int, device: torch.device) -> UserError:
+    """The error that says what is needed, what there is and what to make smaller."""
     largest = max(run.parts, key=lambda part: run.parts[part])
     advice = "a smaller picture" if largest in ("picture", "optimiser") else "fewer views or a smaller --clip model"
-    if run.pictures > 1:
-        advice += " or fewer pictures at once"
-    what = f"{run.pictures} pictures" if run.pictures > 1 else "one picture"
-    raise UserError(
-        f"{what} of {run.size} would need about {format_bytes(run.total)} (most of it for the {largest}), but "
-        f"{format_bytes(int(free * USABLE))} can be used on {device}; ask for {advice}"
+    return UserError(
+        f"one picture of {run.size} would need about {format_bytes(run.total)} (most of it for the {largest}), but "
+        f"{format_bytes(max(usable, 0))} can be used on {device}; ask for {advice}"
     )
 
 
-def guide(perceptor: FrozenPerceptor, views: int) -> Guide:
-    """The share of a perceptor, in the precision it has now, that sees `views` views of each picture."""
-    return Guide(views, perceptor.image_size, activation_bytes(perceptor))
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA and Python have errors of their own for this; torch's CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("not enough memory" in str(error) or "DefaultCPUAllocator" in str(error))
+    )
+
+
+def guide(perceptor: FrozenPerceptor, views: int, device: torch.device | str) -> Guide:
+    """The share of a perceptor, in the precision it has now, that sees `views` views of each picture on `device`."""
+    fused = library.choose("cutouts", device) != "reference"
+    copies = FUSED_VIEW_COPIES if fused else VIEW_COPIES
+    return Guide(views, perceptor.image_size, activation_bytes(perceptor), copies)
 
 
 def activation_bytes(perceptor: FrozenPerceptor) -> int:
@@ -141,24 +175,28 @@ class _Encode(nn.Module):
         return self.perceptor.encode_image(views)
 
 
-def _saved_bytes(perceptor: FrozenPerceptor) -> int:
+def on_shapes(perceptor: FrozenPerceptor, views: int) -> tuple[Tensor, list[Tensor]]:
+    """`encode_image` of so many views, and the weights it used, on the meta device: shapes only, at no memory."""
     module = _Encode(perceptor)
     tensors = [*module.named_parameters(), *module.named_buffers()]
     weights = {name: torch.empty_like(value, device="meta") for name, value in tensors}
-    own = {value.untyped_storage()._cdata for value in weights.values()}
+    size = perceptor.image_size
+    seen = torch.empty(views, 3, size, size, device="meta", requires_grad=torch.is_grad_enabled())
+    return functional_call(module, weights, (seen,)), list(weights.values())
+
+
+def _saved_bytes(perceptor: FrozenPerceptor) -> int:
     saved: dict[int, Tensor] = {}  # by storage, so that views of one tensor count once; holding them keeps keys unique
 
     def pack(value: Tensor) -> Tensor:
-        key = value.untyped_storage()._cdata
-        if key not in own:
-            saved[key] = value
+        saved[value.untyped_storage()._cdata] = value
         return value
 
-    size = perceptor.image_size
-    views = torch.empty(2, 3, size, size, device="meta", requires_grad=True)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
-        functional_call(module, weights, (views,))
-    return sum(value.untyped_storage().nbytes() for value in saved.values()) // len(views)
+        _, weights = on_shapes(perceptor, 2)
+    for weight in weights:
+        saved.pop(weight.untyped_storage()._cdata, None)
+    return sum(value.untyped_storage().nbytes() for value in saved.values()) // 2
 
 
 def format_bytes(count: int) -> str:

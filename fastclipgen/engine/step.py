@@ -7,7 +7,7 @@ or views. Knows nothing of files, progress or how long a run is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -42,7 +42,7 @@ class Recipe:
     generator: Generator
     guides: tuple[Guide, ...]
     optimizer: Optimizer
-    loss: str = "cosine"  # or "spherical": ops.cosine_loss
+    loss: str = "cosine"  # one of KINDS in ops.cosine_loss
     prompt_mean: bool = True  # divide by the number of prompts, as Direct Ascent Synthesis does; False: add them up
     constraints: tuple[Constraint, ...] = ()
     ema: Ema = field(default_factory=Ema)
@@ -79,10 +79,11 @@ class RunState(NamedTuple):
 
 
 def begin(recipe: Recipe, params: Params) -> RunState:
+    """The state before the first step. No two of its tensors are one: compiled code would notice that they part."""
     batch, device = next((p.shape[0], p.device) for p in params.values())
     return RunState(
-        params,
-        params,
+        {key: value.contiguous() for key, value in params.items()},
+        {key: value.clone(memory_format=torch.contiguous_format) for key, value in params.items()},
         recipe.optimizer.init(params),
         recipe.ema.init(params) if recipe.ema.enabled else None,
         recipe.best.init(params) if recipe.best else None,
@@ -100,58 +101,95 @@ def canvas(recipe: Recipe, task: Task, params: Params) -> Tensor:
 
 def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, guides: Sequence[Guide]) -> Tensor:
     """The prompts' loss of each canvas, [B]; the views of guide k draw their numbers as step * len(guides) + k."""
-    batch, _, height, width = images.shape
-    loss = images.new_zeros(batch)
+    loss = None
     for k, (guide, targets) in enumerate(zip(guides, task.targets, strict=True)):
-        eye = guide.perceptor
-        params = sample_cutouts(
-            guide.spec,
-            task.seeds,
-            step * len(guides) + k,
-            guide.views,
-            height,
-            width,
-            eye.image_size,
-            recipe.shared_seed,
-        )
-        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
-        embeddings = eye.encode_image(views).unflatten(0, (batch, guide.views))
-        each, _ = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
-        if recipe.prompt_mean:
-            each = each / (targets.weights != 0).sum(1).clamp_min(1)
-        loss = loss + guide.weight * each
-    return loss
+        views = draw_views(recipe, task, guide, images, step * len(guides) + k)
+        loss, _ = prompt_loss(recipe, guide, targets, views, images.shape[0], loss)
+    return images.new_zeros(images.shape[0]) if loss is None else loss
+
+
+def draw_views(recipe: Recipe, task: Task, guide: Guide, images: Tensor, number: int | Tensor) -> Tensor:
+    """What a guide sees of each canvas, [B*N, 3, S, S] or as patches where it takes such; `number` keys the draws."""
+    eye, (height, width) = guide.perceptor, images.shape[2:]
+    params = sample_cutouts(
+        guide.spec, task.seeds, number, guide.views, height, width, eye.image_size, recipe.shared_seed
+    )
+    return cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
+
+
+def prompt_loss(
+    recipe: Recipe, guide: Guide, targets: Targets, views: Tensor, batch: int, total: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """`total` [B] with the loss of a guide's views [B*n, 3, S, S], any number of each picture's, and their similarities
+    [B, n, P]."""
+    return cosine_loss(
+        guide.perceptor.encode_image(views).unflatten(0, (batch, -1)),
+        targets.embeddings,
+        targets.weights,
+        targets.stops,
+        recipe.loss,
+        prompt_mean=recipe.prompt_mean,
+        scale=guide.weight,
+        total=total,
+    )
+
+
+def forward(recipe: Recipe, task: Task, params: Params, step: int | Tensor) -> tuple[Tensor, Tensor]:
+    """The loss [B] and the canvas [B, 3, h, w] of the parameters, differentiable."""
+    images = canvas(recipe, task, params)
+    loss = guided_loss(recipe, task, images, step, recipe.guides)
+    if recipe.constraints:
+        loss = loss + total(recipe.constraints, images, task.start)
+    return loss, images
+
+
+class Slope(NamedTuple):
+    """Which way is down: the gradient of every parameter, and the loss [B] and canvas [B, 3, h, w] it was taken at."""
+
+    grads: Params
+    loss: Tensor
+    images: Tensor
+
+
+Forward = Callable[[Recipe, Task, Params, "int | Tensor"], tuple[Tensor, Tensor]]
+
+
+def slope(recipe: Recipe, task: Task, params: Params, step: int | Tensor, forward: Forward = forward) -> Slope:
+    """The slope at `params`. `forward`: this module's, or the same compiled."""
+    leaves = {key: value.detach().requires_grad_() for key, value in params.items()}
+    with torch.enable_grad():
+        loss, images = forward(recipe, task, leaves, step)
+        found = torch.autograd.grad(loss.sum(), list(leaves.values()))
+    return Slope(dict(zip(leaves, found, strict=True)), loss.detach(), images.detach())
+
+
+@torch.no_grad()
+def move(recipe: Recipe, state: RunState, grads: Params, loss: Tensor, lr: Tensor) -> RunState:
+    """The state one step down the slope.
+
+    A picture whose loss or gradient is not finite goes back to the last parameters with a finite loss and stays there.
+    """
+    seen = state.alive & loss.isfinite()
+    last = {key: torch.where(_rows(seen, value), value, state.last[key]) for key, value in state.params.items()}
+    alive = seen
+    for gradient in grads.values():
+        alive = alive & gradient.flatten(1).isfinite().all(1)
+    if isinstance(recipe.optimizer, Sgd):
+        grads = recipe.generator.precondition(grads)
+    best = recipe.best.update(state.best, loss, state.params) if recipe.best and state.best else None
+    moved, optimizer = recipe.optimizer.update(state.params, grads, state.optimizer, lr)
+    moved = recipe.generator.project(moved)
+    kept = {key: torch.where(_rows(alive, value), value, last[key]) for key, value in moved.items()}
+    ema = recipe.ema.update(state.ema, kept) if state.ema is not None else None
+    return RunState(kept, last, optimizer, ema, best, alive)
 
 
 def take_step(
     recipe: Recipe, task: Task, state: RunState, step: int | Tensor, lr: Tensor
 ) -> tuple[RunState, Tensor, Tensor]:
-    """The state after one step, the loss [B] and the canvas [B, 3, h, w] before it.
-
-    A picture whose loss or gradient is not finite goes back to the last parameters with a finite loss and stays there.
-    """
-    params = {key: value.detach().requires_grad_() for key, value in state.params.items()}
-    with torch.enable_grad():
-        images = canvas(recipe, task, params)
-        loss = guided_loss(recipe, task, images, step, recipe.guides)
-        if recipe.constraints:
-            loss = loss + total(recipe.constraints, images, task.start)
-        found = torch.autograd.grad(loss.sum(), list(params.values()))
-    with torch.no_grad():
-        grads = dict(zip(params, found, strict=True))
-        seen = state.alive & loss.isfinite()
-        last = {key: torch.where(_rows(seen, value), value, state.last[key]) for key, value in state.params.items()}
-        alive = seen
-        for gradient in grads.values():
-            alive = alive & gradient.flatten(1).isfinite().all(1)
-        if isinstance(recipe.optimizer, Sgd):
-            grads = recipe.generator.precondition(grads)
-        best = recipe.best.update(state.best, loss, state.params) if recipe.best and state.best else None
-        moved, optimizer = recipe.optimizer.update(state.params, grads, state.optimizer, lr)
-        moved = recipe.generator.project(moved)
-        kept = {key: torch.where(_rows(alive, value), value, last[key]) for key, value in moved.items()}
-        ema = recipe.ema.update(state.ema, kept) if state.ema is not None else None
-        return RunState(kept, last, optimizer, ema, best, alive), loss.detach(), images.detach()
+    """The state after one step, the loss [B] and the canvas [B, 3, h, w] before it."""
+    down = slope(recipe, task, state.params, step)
+    return move(recipe, state, down.grads, down.loss, lr), down.loss, down.images
 
 
 def finish(recipe: Recipe, state: RunState) -> Params:
@@ -167,18 +205,14 @@ def finish(recipe: Recipe, state: RunState) -> Params:
 def score(recipe: Recipe, task: Task, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     """How well pictures [B, 3, H, W] do, seen whole and undisturbed: loss [B] and, per guide, similarities [B, P]."""
     batch, _, height, width = images.shape
-    loss, similarities = images.new_zeros(batch), []
+    loss, similarities = None, []
     for guide, targets in zip(recipe.guides, task.targets, strict=True):
         eye = guide.perceptor
         params = sample_cutouts(preset("plain"), task.seeds, 0, 1, height, width, eye.image_size)
-        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic)
-        embeddings = eye.encode_image(views)[:, None]
-        each, similar = cosine_loss(embeddings, targets.embeddings, targets.weights, targets.stops, recipe.loss)
-        if recipe.prompt_mean:
-            each = each / (targets.weights != 0).sum(1).clamp_min(1)
-        loss = loss + guide.weight * each
-        similarities.append(similar)
-    return loss, similarities
+        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
+        loss, similar = prompt_loss(recipe, guide, targets, views, batch, loss)
+        similarities.append(similar[:, 0])
+    return images.new_zeros(batch) if loss is None else loss, similarities
 
 
 def fit_spec(spec: CutoutSpec, generator: Generator, size: int) -> CutoutSpec:

@@ -62,6 +62,15 @@ class Targets:
         """The targets of pictures start..end-1."""
         return Targets(self.embeddings[start:end], self.weights[start:end], self.stops[start:end])
 
+    def padded(self, prompts: int) -> Targets:
+        """The same with padding up to so many prompts."""
+        more = prompts - self.weights.shape[1]
+        return Targets(
+            F.pad(self.embeddings, (0, 0, 0, more)),
+            F.pad(self.weights, (0, more)),
+            F.pad(self.stops, (0, more), value=-float("inf")),
+        )
+
 
 def build_targets(
     perceptors: Sequence[Encoder],

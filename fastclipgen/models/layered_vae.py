@@ -87,6 +87,7 @@ class Decoder(nn.Module):
         axis = torch.linspace(-REACH, REACH, OUTLINE_SIDE)
         disc = 0.7 - torch.hypot(axis[:, None], axis[None, :])  # outlines start as a disc
         self.register_buffer("disc", disc, persistent=False)
+        self.register_buffer("grey", torch.tensor([0.5, 0.0, 0.0]), persistent=False)  # of the ground, no slope
 
     def parts(self, latents: Tensor) -> Parts:
         """What is drawn for each latent; float32."""
@@ -97,9 +98,8 @@ class Decoder(nn.Module):
         choice = outline.view(b, OBJECTS, OUTLINES)
         fields = (choice.softmax(-1) @ self.outlines.float()).view(b, OBJECTS, OUTLINE_SIDE, OUTLINE_SIDE)
         shown = (pattern.softmax(-1) @ self.patterns.float()).view(b, 1, SIDE, SIDE)
-        constant = torch.tensor([0.5, 0.0, 0.0], device=latents.device)
         return Parts(
-            ground=ground.view(b, 3, 3) + constant, second=second + 0.5,
+            ground=ground.view(b, 3, 3) + self.grey, second=second + 0.5,
             pattern=shown * 10, pattern_choice=pattern, present=present, outline_choice=choice,
             centre=0.5 + 0.5 * centre.view(b, OBJECTS, 2), log_radius=0.5 * radius - 1.4, angle=0.2 * angle,
             outline=fields + self.disc, ink=ink.view(b, OBJECTS, 3) + 0.5,
@@ -119,8 +119,7 @@ def draw(parts: Parts, height: int, width: int) -> Tensor:
 
     pattern = parts.pattern
     if (height, width) != (SIDE, SIDE):
-        pattern = F.interpolate(pattern, (height, width), mode="bicubic", align_corners=False)
-        pattern = pattern * max(1.0, min(height, width) / SIDE)
+        pattern = enlarge(pattern, height, width) * max(1.0, min(height, width) / SIDE)
     image = image.lerp(parts.second[:, :, None, None].expand_as(image), pattern.sigmoid())
 
     # every object's field, sampled where each pixel lies in the object's own frame: one call for all of them
@@ -137,6 +136,15 @@ def draw(parts: Parts, height: int, width: int) -> Tensor:
     for k in range(OBJECTS):
         image = image.lerp(parts.ink[:, k, :, None, None].expand_as(image), cover[:, k, None])
     return image
+
+
+def enlarge(fields: Tensor, height: int, width: int) -> Tensor:
+    """Bicubic interpolation of fields [B, C, h, w], as F.interpolate does it: it is linear along each side, and two
+    matrix products go forward and back several times faster than its own kernels on a CPU."""
+    rows, cols = (torch.eye(side, device=fields.device, dtype=fields.dtype) for side in fields.shape[2:])
+    rows = F.interpolate(rows[None, None], (height, len(rows)), mode="bicubic", align_corners=False)[0, 0]  # [H, h]
+    cols = F.interpolate(cols[None, None], (width, len(cols)), mode="bicubic", align_corners=False)[0, 0]  # [W, w]
+    return rows @ fields @ cols.T
 
 
 class LayeredVAE(nn.Module):

@@ -65,8 +65,11 @@ def sample_cutouts(
 
     seeds: int64 [B]; everything returned is on its device. step: int or 0-d int64 tensor. shared_seed: a constant of
     the run that keys the offsets common to all pictures (`spec.shared_shift`), which must not depend on the batch.
+    With `spec.pool` everything refers to the pooled picture of size x size pixels.
     Raises UserError for impossible sizes.
     """
+    if spec.pool:
+        height = width = size
     _check(spec, views, height, width, size)
     if spec.integer_shift:
         matrix = _integer_shifts(spec, seeds, step, views, height, width, size, shared_seed)
@@ -181,8 +184,13 @@ def _crop(spec: CutoutSpec, draws: Planes, whole: Tensor, height: int, width: in
     crop_width = fraction * frame_width * stretch
     crop_height = fraction * frame_height / stretch
     # The free play of the crop, widened by the overhang; negative play moves a large crop around the picture inside it.
-    x = 0.5 * width + (draws["x"] - 0.5) * (width - crop_width * (1.0 - 2.0 * spec.overhang))
-    y = 0.5 * height + (draws["y"] - 0.5) * (height - crop_height * (1.0 - 2.0 * spec.overhang))
+    if spec.resample == "lanczos":  # whole pixels, as slices are
+        crop_width, crop_height = crop_width.floor().clamp_min(1.0), crop_height.floor().clamp_min(1.0)
+        x = torch.floor(draws["x"] * (width - crop_width + 1.0)).minimum(width - crop_width) + 0.5 * crop_width
+        y = torch.floor(draws["y"] * (height - crop_height + 1.0)).minimum(height - crop_height) + 0.5 * crop_height
+    else:
+        x = 0.5 * width + (draws["x"] - 0.5) * (width - crop_width * (1.0 - 2.0 * spec.overhang))
+        y = 0.5 * height + (draws["y"] - 0.5) * (height - crop_height * (1.0 - 2.0 * spec.overhang))
     return _rows(
         torch.where(whole, float(width), crop_width) / size,
         0.0,

@@ -9,6 +9,7 @@ from fastclipgen.errors import UserError, unknown
 
 _FRAMES = ("square", "picture")
 _NOISES = ("none", "normal", "uniform")
+_RESAMPLES = ("mips", "lanczos")
 _PADDINGS = ("zeros", "border", "reflection", "colour")
 # Allowed range of each plain number, both ends included.
 _LIMITS = {
@@ -60,6 +61,12 @@ class CutoutSpec:
     shared_shift: bool = False
     # How many of the first views are the whole picture resized, without any geometry.
     whole: int = 0
+    # Before everything else the picture is brought to the view's size by the mean of its average and its maximum
+    # pooling (nerdyrodent's cuts); crops and warps are then taken of that.
+    pool: bool = False
+    # How crops are resized: "mips" blends two mip levels sampled bilinearly; "lanczos" takes whole-pixel crops through
+    # a Lanczos-2 low-pass and bicubic interpolation between corner pixels (K. Crowson's cutouts).
+    resample: str = "mips"
 
     rotation: float = 0.0  # up to +- degrees
     shear: float = 0.0  # up to +- degrees, along x
@@ -103,7 +110,12 @@ class CutoutSpec:
         for name in ("translate", "fill"):
             for value in getattr(self, name):
                 _check_range(name, value, 0.0, 1.0)
-        for kind, known in (("frame", _FRAMES), ("noise", _NOISES), ("padding", _PADDINGS)):
+        for kind, known in (
+            ("frame", _FRAMES),
+            ("noise", _NOISES),
+            ("padding", _PADDINGS),
+            ("resample", _RESAMPLES),
+        ):
             if getattr(self, kind) not in known:
                 raise unknown(f"cutout {kind}", str(getattr(self, kind)), known)
         if self.whole < 0:
@@ -115,6 +127,17 @@ class CutoutSpec:
                 "cutouts: integer_shift takes exact crops and cannot be combined with crop, aspect, frame, overhang, "
                 "whole, flip, rotation, shear, translate or perspective; drop those or integer_shift"
             )
+
+        if self.resample == "lanczos" and not self._crops_only():
+            raise UserError(
+                'cutouts: resample "lanczos" resizes crops that lie inside the picture and cannot be combined with '
+                "integer_shift, aspect, overhang, flip, rotation, shear, translate, perspective or crops above 1; "
+                "drop those or resample"
+            )
+
+    def _crops_only(self) -> bool:
+        inside = self.crop[1] <= 1.0 and self.overhang == 0 and self.aspect == (1.0, 1.0) and not self.integer_shift
+        return inside and not (self.has_affine or self.has_perspective or self.has_flip)
 
     def _neutral_geometry(self) -> bool:
         default_crop = self.crop == (1.0, 1.0) and self.aspect == (1.0, 1.0) and self.overhang == 0 and self.whole == 0
@@ -152,6 +175,8 @@ class CutoutSpec:
         """Whether every view is a whole-pixel crop, so that nothing needs resampling."""
         if self.integer_shift:
             return True
+        if self.resample == "lanczos":
+            return False
         unmoved = not (self.has_affine or self.has_perspective or self.has_flip)
         whole_only = self.crop == (1.0, 1.0) and self.aspect == (1.0, 1.0) and self.overhang == 0
         return unmoved and whole_only and height == width == size
@@ -190,12 +215,14 @@ PRESETS: dict[str, CutoutSpec] = {
     # Direct Ascent Synthesis (Fort & Whitaker 2025, arXiv 2502.07753): whole-pixel shifts, uniform noise of mean 0.1.
     "das": CutoutSpec(integer_shift=True, noise="uniform", noise_scale=(0.2, 0.2), clamp=True),
     # K. Crowson's VQGAN+CLIP cutouts (z+quantize notebook), with the smallest crop of a 480 px picture at 224 px as a
-    # fraction and mip levels with bilinear sampling in place of Lanczos and bicubic.
+    # fraction, and mip levels with bilinear sampling in place of Lanczos and bicubic: a few per cent of its time.
     "crops": CutoutSpec(crop=(0.47, 1.0)),
-    # nerdyrodent/VQGAN-CLIP, cut method "latest", over the whole picture. Its mean of average and maximum pooling is
-    # approximated by the antialiased resize; its affine stage shifts vertically only, as kornia 0.5.4 did; colour
+    # The same with the notebook's own resampling.
+    "crowson": CutoutSpec(crop=(0.47, 1.0), resample="lanczos", clamp=True),
+    # nerdyrodent/VQGAN-CLIP, cut method "latest". Its affine stage shifts vertically only, as kornia 0.5.4 did; colour
     # stages come in a fixed order; what its affine stage cuts off at the frame stays visible to the perspective stage.
     "vqgan": CutoutSpec(
+        pool=True,
         frame="picture",
         rotation=15.0,
         shear=5.0,

@@ -1,7 +1,8 @@
 """The cutouts op: pictures to the normalised, augmented views that a perceptor sees.
 
-Warp, colour, erase, noise, clamp, normalise. It draws no geometry (`cutout_params` does) and knows no perceptor. This
-is the reference in plain torch, on any device; it differentiates with respect to the pictures.
+Warp, colour, erase, noise, clamp, normalise. It draws no geometry (`cutout_params` does) and knows no perceptor. Here
+are the public function and the reference in plain torch, which runs on any device and differentiates with respect to
+the pictures; `cutout_kernels` has the compiled backends.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor
 
 from fastclipgen.errors import UserError
-from fastclipgen.ops import philox
+from fastclipgen.ops import cutout_kernels, library, philox
 from fastclipgen.ops.colour import brightness_contrast, scale_saturation, to_unit_range, turn_hue
 from fastclipgen.ops.cutout_params import PRESETS, CutoutParams, CutoutSpec, preset, sample_cutouts
+from fastclipgen.ops.cutout_resample import lanczos_crops, pooled
 from fastclipgen.ops.cutout_warp import warp
 from fastclipgen.ops.philox import Stream
 
@@ -25,33 +27,48 @@ def cutouts(
     images: Tensor,
     params: CutoutParams,
     size: int,
-    mean: Sequence[float] | Tensor,
-    std: Sequence[float] | Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
     dtype: torch.dtype,
     deterministic: bool = False,
+    patch: int = 0,
 ) -> Tensor:
     """The views of each picture, ready for a perceptor.
 
-    images: float32 or float64 [B, 3, H, W] in 0..1. params: from `sample_cutouts` for these B, H, W and `size`.
-    mean, std: three numbers each (0 and 1 leave views in 0..1). dtype: of the result; arithmetic is in the pictures'.
+    images: float [B, 3, H, W] in 0..1, any strides. params: from `sample_cutouts` for these B, H, W and `size`.
+    mean, std: three numbers each (0 and 1 leave views in 0..1). dtype: of the result; arithmetic is in float32, or in
+    float64 (always by the reference) for such pictures.
     deterministic: the backward adds in a fixed order on every device; slower on GPUs, equal up to rounding.
-    Returns [B*N, 3, size, size], view n of picture b at row b*N + n. Raises UserError for shapes that do not match.
+    patch: 0, or the side p of the square patches that a vision transformer cuts views into.
+    Returns [B*N, 3, size, size], or with patches [B*N, (size/p)**2, 3*p*p] (patches row by row; in each, channel, row,
+    column); view n of picture b at row b*N + n. Raises UserError for shapes that do not match.
     """
-    _check(images, params, size, mean, std)
-    return reference_cutouts(images, params, mean, std, dtype, deterministic)
+    if params.spec.pool:
+        images = pooled(images, size)
+    _check(images, params, size, mean, std, patch)
+    # two matrix products are what torch does best, so there is no kernel for Lanczos crops
+    plain = images.dtype == torch.float64 or params.spec.resample == "lanczos"
+    backend = "reference" if plain else library.choose("cutouts", images.device)
+    if backend != "reference":
+        return cutout_kernels.render(images, params, mean, std, dtype, patch, deterministic, backend)
+    return reference_cutouts(images, params, mean, std, dtype, deterministic, patch)
 
 
 def reference_cutouts(
     images: Tensor,
     params: CutoutParams,
-    mean: Sequence[float] | Tensor,
-    std: Sequence[float] | Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
     dtype: torch.dtype,
-    deterministic: bool,
+    deterministic: bool = False,
+    patch: int = 0,
 ) -> Tensor:
-    """`cutouts` in plain torch, without the checks."""
+    """`cutouts` in plain torch, without the checks and the pooling."""
     spec = params.spec
-    views = warp(images, params, deterministic).movedim(2, 1).flatten(0, 1)  # [B*N, 3, S, S]
+    if images.dtype in (torch.float16, torch.bfloat16):
+        images = images.to(torch.float32)
+    views = lanczos_crops(images, params) if spec.resample == "lanczos" else warp(images, params, deterministic)
+    views = views.movedim(2, 1).flatten(0, 1)  # [B*N, 3, S, S]
     if spec.has_colour:
         views = _colour(views, spec, params.colour.flatten(0, 1).to(images.dtype))
     if spec.has_erasing:
@@ -60,7 +77,8 @@ def reference_cutouts(
         views = views + _noise(params).to(images.dtype)
     if spec.clamp:
         views = to_unit_range(views)
-    return _normalise(views, mean, std).to(dtype)
+    views = _normalise(views, mean, std).to(dtype)
+    return _patches(views, patch) if patch else views
 
 
 def _colour(views: Tensor, spec: CutoutSpec, factors: Tensor) -> Tensor:
@@ -87,19 +105,23 @@ def _noise(params: CutoutParams) -> Tensor:
     return (noise * params.noise_scale[..., None]).unflatten(-1, (3, params.size, params.size)).flatten(0, 1)
 
 
-def _normalise(views: Tensor, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor) -> Tensor:
+def _normalise(views: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     return (views - _channels(mean, views)) / _channels(std, views)
 
 
-def _channels(values: Sequence[float] | Tensor, like: Tensor) -> Tensor:
+def _channels(values: Sequence[float], like: Tensor) -> Tensor:
     """Three numbers as [3, 1, 1], filled on the device: a copy from the host would wait for it."""
-    if not isinstance(values, Tensor):
-        values = torch.stack([like.new_full((), value) for value in values])
-    return values.to(device=like.device, dtype=like.dtype)[:, None, None]
+    return torch.stack([like.new_full((), value) for value in values])[:, None, None]
+
+
+def _patches(views: Tensor, side: int) -> Tensor:
+    """[M, 3, S, S] to [M, (S/p)**2, 3*p*p]."""
+    cells = views.unflatten(3, (-1, side)).unflatten(2, (-1, side))  # [M, 3, rows, p, columns, p]
+    return cells.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 
 def _check(
-    images: Tensor, params: CutoutParams, size: int, mean: Sequence[float] | Tensor, std: Sequence[float] | Tensor
+    images: Tensor, params: CutoutParams, size: int, mean: Sequence[float], std: Sequence[float], patch: int
 ) -> None:
     expected = (params.matrix.shape[0], 3, params.height, params.width)
     if tuple(images.shape) != expected:
@@ -107,14 +129,18 @@ def _check(
             f"cutouts: the parameters were drawn for pictures of shape {list(expected)} (B, 3, H, W), "
             f"got {list(images.shape)}; draw them anew for these pictures"
         )
-    if images.dtype not in (torch.float32, torch.float64):
-        raise UserError(f"cutouts: pictures must be float32 or float64 in 0..1, got {images.dtype}; convert them")
+    if not images.is_floating_point():
+        raise UserError(f"cutouts: pictures must be of a float type, in 0..1, got {images.dtype}; convert them")
     if size != params.size:
         raise UserError(f"cutouts: the parameters were drawn for views of {params.size} pixels, asked for {size}")
     if images.device != params.matrix.device:
         raise UserError(
             f"cutouts: pictures are on {images.device} and the parameters on {params.matrix.device}; "
             "put the seeds on the pictures' device"
+        )
+    if patch < 0 or (patch and size % patch):
+        raise UserError(
+            f"cutouts: patches of {patch} pixels do not divide views of {size}; ask for a divisor, or for 0"
         )
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != 3:

@@ -6,6 +6,8 @@ Knows nothing of what an op computes.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -27,17 +29,24 @@ except ImportError as error:
 _BACKENDS: dict[str, tuple[str, ...]] = {"cpu": ("cpp", "reference"), "cuda": ("cuda", "triton", "reference")}
 # The kernels there are beside the reference.
 _KERNELS: dict[str, frozenset[str]] = {
-    "cosine_loss": frozenset(),
-    "cutouts": frozenset(),
+    "cosine_loss": frozenset({"cpp", "cuda", "triton"}),
+    "cutouts": frozenset({"cpp", "cuda", "triton"}),
     "philox": frozenset({"cpp", "cuda", "triton"}),
     "vq_lookup": frozenset({"cpp", "cuda", "triton"}),
 }
 OPS: tuple[str, ...] = tuple(_KERNELS)
+_wanted = "auto"  # see `using`
 _LEAST_CAPABILITY = (8, 0)  # the oldest architecture in CMakeLists.txt
 
 
 def native() -> ModuleType | None:
     """The native module `fastclipgen._C`, or None when this installation has none."""
+    return _native
+
+
+def require_native() -> ModuleType:
+    """The native module, for a backend that `choose` gave: then there is one."""
+    assert _native is not None, "library.choose names only backends that exist"
     return _native
 
 
@@ -66,13 +75,41 @@ def available(op: str, device: torch.device | str) -> dict[str, str | None]:
     return {backend: _reason(op, backend, device) for backend in _BACKENDS.get(device.type, ("reference",))}
 
 
+def check_backend(backend: str, device: torch.device | str) -> None:
+    """Raises UserError when no op can run on `backend`, one of its name or "auto", on this device."""
+    if backend == "auto":
+        return
+    reasons = {op: available(op, device) for op in OPS}
+    names = {name for known in reasons.values() for name in known}
+    if backend not in names:
+        raise unknown(f"backend for {torch.device(device).type}", backend, ["auto", *sorted(names)])
+    if all(known.get(backend, "") is not None for known in reasons.values()):
+        why = next(reasons[op][backend] for op in OPS if backend in _KERNELS[op] and reasons[op].get(backend))
+        raise UserError(f"backend '{backend}' can run nothing on {device}: {why}; use another --backend, or auto")
+
+
+@contextmanager
+def using(backend: str, device: torch.device | str) -> Iterator[None]:
+    """Inside, every op that has `backend` on this device runs on it; "auto" changes nothing.
+
+    For the whole process: ops may run on threads of autograd. Raises UserError as `check_backend`.
+    """
+    global _wanted
+    check_backend(backend, device)
+    before, _wanted = _wanted, backend
+    try:
+        yield
+    finally:
+        _wanted = before
+
+
 def choose(op: str, device: torch.device | str, asked: str = "auto") -> str:
-    """The backend that `op` runs on: the first available one, or the one asked for.
+    """The backend that `op` runs on: the one asked for, else that of `using` where it can run, else the first that can.
 
     Raises UserError when the asked backend is unknown or cannot run on `device`.
     """
     if asked == "auto":
-        return _first(op, torch.device(device))
+        return _first(op, torch.device(device), _wanted)
     reasons = available(op, device)
     if asked not in reasons:
         raise unknown(f"backend for {op} on {torch.device(device).type}", asked, ["auto", *reasons])
@@ -83,13 +120,14 @@ def choose(op: str, device: torch.device | str, asked: str = "auto") -> str:
 
 
 @torch.compiler.assume_constant_result  # asked inside compiled steps; the same for the life of the process
-def _first(op: str, device: torch.device) -> str:
-    return _first_cached(op, device)
+def _first(op: str, device: torch.device, wanted: str) -> str:
+    return _first_cached(op, device, wanted)
 
 
 @cache  # asked at every draw; apart, because the compiler looks through a cache that it sees
-def _first_cached(op: str, device: torch.device) -> str:
-    return next(backend for backend, reason in available(op, device).items() if reason is None)
+def _first_cached(op: str, device: torch.device, wanted: str) -> str:
+    runs = [backend for backend, reason in available(op, device).items() if reason is None]
+    return wanted if wanted in runs else runs[0]
 
 
 def _reason(op: str, backend: str, device: torch.device) -> str | None:

@@ -34,7 +34,8 @@ class FrozenPerceptor(nn.Module):
     """A perceptor as the engine uses it: eval mode, no gradients for its weights, outputs in float32.
 
     `image_size` (int), `mean`, `std` (tuples of 3 floats), `name`, `embed_dim` (int), `device` and `dtype` are plain
-    values. Made by `as_perceptor`.
+    values; `patch` (int) too: above 0, `encode_image` also takes views cut into square patches of that side, and likes
+    them better. Made by `as_perceptor`.
     """
 
     def __init__(
@@ -51,13 +52,16 @@ class FrozenPerceptor(nn.Module):
         self.mean = mean
         self.std = std
         self.name = name
+        side = getattr(module, "patch_side", 0)
+        self.patch: int = side if isinstance(side, int) else 0
         parameter = next(module.parameters(), None)
         self.device = torch.device("cpu") if parameter is None else parameter.device
         self.dtype = torch.float32 if parameter is None else parameter.dtype
         self.embed_dim = _probe(self)
 
     def encode_image(self, views: Tensor) -> Tensor:
-        """Normalised views [M, 3, S, S] of any float dtype -> embeddings [M, E], float32, not normalised.
+        """Normalised views [M, 3, S, S], or [M, (S/p)**2, 3*p*p] with p = `patch`, of any float dtype -> embeddings
+        [M, E], float32, not normalised.
 
         Gradients flow to the views only.
         """

@@ -24,6 +24,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.perceptors import hub, names
 from fastclipgen.perceptors.base import FrozenPerceptor, as_perceptor
 from fastclipgen.perceptors.checkpoint import BrokenFile, check_checkpoint
+from fastclipgen.perceptors.frozen import patch_side, simplify
 from fastclipgen.perceptors.spec import ClipSpec
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
@@ -38,6 +39,7 @@ class OpenClipModel(nn.Module):
         self.tokenizer = tokenizer
         self.name = name
         self.image_size = self.visual.image_size
+        self.patch_side = patch_side(self.visual)
         self.mean: tuple[float, ...] = tuple(self.visual.preprocess_cfg["mean"])
         self.std: tuple[float, ...] = tuple(self.visual.preprocess_cfg["std"])
         self._notice = notice
@@ -159,9 +161,10 @@ def _from_folder(folder: Path, label: str, notice: Callable[[str], None]) -> Fro
     return _finish(model, tokenizer, files[0], label, notice)
 
 
-def _finish(model: nn.Module, tokenizer: Any, path: Path, label: str, notice: Callable[[str], None]) -> FrozenPerceptor:
+def _finish(model: Any, tokenizer: Any, path: Path, label: str, notice: Callable[[str], None]) -> FrozenPerceptor:
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise UserError(f"the checkpoint '{path}' of {label} holds values that are not finite; fetch it again")
+    simplify(model.eval().get_submodule("visual"))
     return as_perceptor(OpenClipModel(model, tokenizer, label, notice))
 
 

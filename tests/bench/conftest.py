@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +28,81 @@ def one_thread() -> Iterator[None]:
 def small() -> dict[str, Any]:
     """Settings of pictures of the built-in CLIP's own size, seen as they are: nothing random in a step."""
     return {"device": "cpu", "clip": ["builtin"], "width": 64, "height": 64, "views": 1, "cutouts": "plain"}
+
+
+SPREAD: dict[str, Any] = {"median": 2.0, "p5": 1.0, "p95": 3.0, "repeats": 5}
+
+
+def header(device: str) -> dict[str, Any]:
+    cuda = device == "cuda"
+    return {
+        "date": "2026-01-02T03:04:05+00:00",
+        "machine": {
+            "system": "Linux x86_64", "processor": "p", "cores": 2, "threads": 2, "memory_bytes": 1,
+            "load_average": 0.5, "gpu": "NVIDIA Z9" if cuda else None, "python": "3.11.7", "torch": "2.15.0",
+            "cuda": "13.0" if cuda else None, "open_clip": "3.3.0", "fastclipgen": "0.1.0",
+        },
+        "source": {"commit": "0" * 40, "changed": False},
+        "device": device,
+        "tests": "2 files: 3 passed",
+        "missing": [{"what": "CUDA graph", "reason": "no such device"}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
+    """A report of every suite as plain values, measured on "cpu" or "cuda"."""
+
+    def make(device: str) -> dict[str, dict[str, Any]]:
+        seconds = SPREAD if device == "cuda" else None
+        settings = {
+            "generator": "stack", "width": 224, "height": 224, "views": 32, "cutouts": "das", "optimizer": "sgd",
+            "clip": ["random:ViT-B-32"],
+        }  # fmt: skip
+        op = {
+            "op": "cutouts", "case": "R-B", "batch": 1, "direction": "forward", "chosen": False, "seconds": seconds,
+            "speedup": SPREAD, "yardstick": "script", "over_yardstick": SPREAD, "bytes": 10, "flops": 20,
+            "of_copy": SPREAD, "of_matrix": SPREAD, "peak_bytes": 30,
+        }  # fmt: skip
+        lane = {
+            "batch": 1, "dtype": "float32", "picture_step": seconds, "peak_bytes": 1,
+            "picture": 1.5 if seconds else None,
+        }  # fmt: skip
+        rung = {
+            "batch": 1, "picture_step": seconds, "faster": SPREAD, "faster_than_first": SPREAD, "peak_bytes": 1,
+            "loss": 0.5,
+        }  # fmt: skip
+        quality = {"steps": 1, "pictures": 1, "before": 1.0, "engine": 0.5, "reference": 0.5}
+        drawn = {"engine": {"colours": 1.0, "shapes": 0.5}, "reference": {"colours": 0.5, "shapes": 0.0}}
+        return {
+            "ops": header(device)
+            | {
+                "suite": "ops",
+                "dtype": "float32",
+                "ceilings": {"copy_bytes": SPREAD, "matrix_flops": SPREAD} if seconds else None,
+                "lanes": [op | {"backend": "reference"}, op | {"backend": "cpp", "chosen": True}],
+            },
+            "loops": header(device)
+            | {
+                "suite": "loops",
+                "cases": [
+                    {
+                        "name": "das",
+                        "settings": settings,
+                        "lanes": [lane | {"name": "engine"}, lane | {"name": "faithful"}],
+                        "ratios": [{"slow": "faithful@1", "fast": "engine@1", "times": SPREAD}],
+                        "quality": quality | {"drawn": drawn},
+                    }
+                ],
+            },
+            "ladder": header(device)
+            | {
+                "suite": "ladder",
+                "settings": settings,
+                "steps": 20,
+                "loss_before": 1.0,
+                "rungs": [rung | {"name": "eager fp32"}, rung | {"name": "frozen"}],
+            },
+        }
+
+    return make

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench import profile as bench_profile
+from bench.cli import main
 from bench.profile import PARTS, STEP, Share, attribute, run_shares, step_shares, wrapped
 from bench.subject import EngineRun, Subject
 from fastclipgen.config.run import make_config
@@ -26,8 +27,8 @@ event.clock = 0
 
 def test_time_goes_to_the_innermost_part_and_backward_to_its_forward() -> None:
     step = event(STEP, 100)
-    outer = event("cutouts: rest", 30, step)
-    inner = event("cutouts: geometry", 20, outer)
+    outer = event("cutouts: views", 30, step)
+    inner = event("constraints", 20, outer)
     other = event("perceptor", 25, step)
     events = [
         step,
@@ -42,8 +43,8 @@ def test_time_goes_to_the_innermost_part_and_backward_to_its_forward() -> None:
     ]
     assert attribute(events, "took") == {
         STEP: Share(0.2, 0.0),
-        "cutouts: rest": Share(0.1, 0.0),
-        "cutouts: geometry": Share(0.2, 0.1),
+        "cutouts: views": Share(0.1, 0.0),
+        "constraints": Share(0.2, 0.1),
         "perceptor": Share(0.25, 0.15),
     }
 
@@ -75,10 +76,10 @@ def test_every_part_of_a_step_has_a_share(small: dict[str, Any]) -> None:
     assert set(shares) >= set(PARTS.values())
     assert sum(sum(share) for share in shares.values()) == pytest.approx(1)
     assert all(share.forward > 0 for part, share in shares.items() if part in PARTS.values())
-    for part in ("perceptor", "cutouts: colour", "cutouts: geometry", "loss"):
+    for part in ("perceptor", "cutouts: views", "loss"):
         assert shares[part].backward > 0, part
     assert shares[STEP].backward < 0.05
-    assert shares["cutouts: noise"].backward == 0
+    assert shares["cutouts: draws"].backward == 0
 
 
 def test_the_phases_of_a_run_add_up(small: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,10 +93,10 @@ def test_the_phases_of_a_run_add_up(small: dict[str, Any], monkeypatch: pytest.M
 
 def test_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--device", "cpu", "--generator", "pixels", "--size", "64", "--views", "1", "--steps", "0"]
-    assert bench_profile.main([*options, "--profiled-steps", "1"]) == 0
+    assert main("profile", bench_profile.run, [*options, "--profiled-steps", "1"]) == 0
     printed = capsys.readouterr().out
     assert "perceptor" in printed
     assert "%" in printed
-    assert bench_profile.main([*options, "--profiled-steps", "0"]) == 2
+    assert main("profile", bench_profile.run, [*options, "--profiled-steps", "0"]) == 2
     assert "--profiled-steps" in capsys.readouterr().err
     assert torch.is_grad_enabled()

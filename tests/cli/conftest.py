@@ -17,10 +17,15 @@ from torch import Tensor, nn
 
 from fastclipgen import api
 from fastclipgen.cli import main
+from fastclipgen.engine.compiled import CACHE
 from fastclipgen.perceptors import as_perceptor, auto
 from fastclipgen.perceptors.spec import AUTO, BUILTIN, parse_clip
 
-SMALL = ("--clip", "builtin", "--generator", "pixels", "--size", "16", "--steps", "3", "--views", "2", "--seed", "5")
+SMALL = (
+    *("--clip", "builtin", "--generator", "pixels", "--size", "16", "--steps", "3", "--views", "2", "--seed", "5"),
+    # of several tracks snapshots show one and the picture may be another; the choice to compile is a line of its own
+    *("--tracks", "1", "--compile", "off"),
+)
 
 
 class Eye(nn.Module):
@@ -82,6 +87,8 @@ def eye(monkeypatch: pytest.MonkeyPatch) -> Eye:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))  # no warm-up of the user's
+    monkeypatch.delenv(CACHE, raising=False)
     return tmp_path
 
 

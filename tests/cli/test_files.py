@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from fastclipgen.engine.memory import Plan
+from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.outputs.metadata import read_metadata
 from fastclipgen.outputs.naming import Target
 
@@ -150,7 +152,7 @@ def test_pictures_are_saved_batch_by_batch(draw: Callable, folder: Path, monkeyp
     seen = []
     real = Target.path.fget
     assert real is not None
-    monkeypatch.setattr("fastclipgen.engine.memory.images_per_batch", lambda run, device: 2)
+    monkeypatch.setattr("fastclipgen.engine.memory.plan", lambda *_: Plan(2, Cut()))
     monkeypatch.setattr("fastclipgen.cli.files.Files.after_step", lambda *_: seen.append(names(folder)))
     done = draw("-n", 3, "--steps", 1, "-o", "{index}.png", "--video", "{index}.gif", "--json")
     assert seen == [[], ["0.gif", "0.png", "1.gif", "1.png"]]
@@ -161,7 +163,7 @@ def test_pictures_are_saved_batch_by_batch(draw: Callable, folder: Path, monkeyp
 def test_films_of_later_batches_show_their_own_picture(
     draw: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fastclipgen.engine.memory.images_per_batch", lambda run, device: 2)
+    monkeypatch.setattr("fastclipgen.engine.memory.plan", lambda *_: Plan(2, Cut()))
     draw("-n", 3, "-o", "{index}.png", "--video", "{index}.gif", "--frames", "2", "--lr", "1")
     draw("-n", 3, "-o", "start-{index}.png", "--steps", "0")
     for index in range(3):

@@ -85,7 +85,7 @@ def test_the_bar_of_a_terminal(draw: Callable, monkeypatch: pytest.MonkeyPatch) 
 
 
 def info(value: float = 0.5) -> Any:
-    return SimpleNamespace(loss=torch.tensor([value]))
+    return SimpleNamespace(step=1, known=None, loss=torch.tensor([value]))
 
 
 def test_losses_are_read_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

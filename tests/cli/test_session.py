@@ -113,7 +113,10 @@ def test_other_errors_are_not_hidden(cli: Callable, monkeypatch: pytest.MonkeyPa
         (["x", "--tracks", "4", "--starts", "2"], "expected no more tracks than starts, got 4 of 2"),
         (["x", "--init", "a.png", "--starts", "2"], "a start picture was given; leave them out"),
         (["x", "--ema", "0.9", "--keep-best"], "keep_best and ema both decide which parameters are published"),
-        (["x", "--loss", "cosin"], "setting 'loss': input should be 'auto', 'cosine' or 'spherical', got 'cosin'"),
+        (
+            ["x", "--loss", "cosin"],
+            "setting 'loss': input should be 'auto', 'cosine', 'spherical', 'l1' or 'l2', got 'cosin'",
+        ),
         (["--steps", "3"], "expected a prompt or an image prompt, got neither"),
         ([""], "a prompt needs a text, but it is empty"),
         (["   "], "a prompt needs a text, but it is empty"),

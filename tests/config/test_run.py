@@ -41,7 +41,7 @@ GOOD: dict[str, Any] = {"prompts": ["a red circle"]}
         ({"learning_rate": math.nan}, "setting 'learning_rate': .*got nan"),
         ({"learning_rate": math.inf}, "setting 'learning_rate': must be a finite number, got inf"),
         ({"learning_rate": -0.1}, "setting 'learning_rate': "),
-        ({"loss": "cosin"}, "setting 'loss': .*'cosine' or 'spherical', got 'cosin'"),
+        ({"loss": "cosin"}, "setting 'loss': .*'cosine', 'spherical', 'l1' or 'l2', got 'cosin'"),
         ({"ema": 1.0}, "setting 'ema': .*less than 1, got 1.0"),
         ({"ema": math.nan}, "setting 'ema': "),
         ({"warmup": 1.0}, "setting 'warmup': "),

@@ -9,16 +9,18 @@ from torch import Tensor, nn
 from fastclipgen.engine.memory import (
     ACTIVATION_SLACK,
     CANVAS_COPIES,
+    FUSED_VIEW_COPIES,
     VIEW_COPIES,
     Estimate,
     Guide,
     activation_bytes,
-    check,
     estimate,
     format_bytes,
     guide,
-    images_per_batch,
+    is_out_of_memory,
+    plan,
 )
+from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors.base import as_perceptor
 
@@ -63,7 +65,7 @@ def test_activations_are_measured_without_running() -> None:
     kept = (3 + 8) * 8 * 8
     assert activation_bytes(perceptor) == kept * 4
     assert activation_bytes(perceptor.to(CPU, torch.bfloat16)) == kept * 2
-    assert guide(perceptor, 6) == Guide(6, 8, kept * 2)
+    assert guide(perceptor, 6, CPU) == Guide(6, 8, kept * 2, guide(perceptor, 6, CPU).copies)
     assert perceptor.module.stem.weight.device == CPU  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -75,34 +77,66 @@ def test_a_module_that_needs_values_gets_the_rule_of_thumb() -> None:
 
 def test_absurd_sizes_are_refused_with_both_numbers() -> None:
     with pytest.raises(UserError, match=r"one picture of 1000000x1000000 would need about .* TiB .*smaller picture"):
-        check(estimate(1, 10**6, 10**6, []), CPU)
+        plan(estimate(1, 10**6, 10**6, []), CPU, 1, 1)
     views = estimate(4, 64, 64, [Guide(10**6, 224, 10**7)])
-    with pytest.raises(UserError, match=r"4 pictures .* 1\.8 GiB can be used on cpu; ask for fewer views .* at once"):
-        check(views, CPU, free=2 * GIB)
+    with pytest.raises(UserError, match=r"one picture .* 1\.9 GiB can be used on cpu; ask for fewer views"):
+        plan(views, CPU, 1, 10**6, budget=int(1.9 * GIB))
 
 
-def test_what_fits_passes() -> None:
-    run = Estimate(2, "1x1", {"picture": 450})
-    check(run, CPU, free=1000)
-    with pytest.raises(UserError):
-        check(run, CPU, free=999)
-    check(estimate(1, 64, 64, []), CPU)
+def parts(optimiser: int, picture: int, views: int, perceptors: int, pictures: int = 1) -> Estimate:
+    found = {"optimiser": optimiser, "picture": picture, "views": views, "perceptors": perceptors}
+    return Estimate(pictures, "1x1", found)
 
 
-def test_images_per_batch() -> None:
-    run = Estimate(8, "1x1", {"picture": 100, "views": 200})
-    assert images_per_batch(run, CPU, free=10**6) == 8
-    assert images_per_batch(run, CPU, free=1100) == 3  # 990 usable
+def test_what_fits_is_not_cut() -> None:
+    run = parts(10, 20, 30, 40, pictures=8)
+    assert plan(run, CPU, 1, 4, budget=10**6) == (8, Cut())
+    assert plan(run, CPU, 1, 4, budget=800) == (8, Cut())
+    assert plan(run, CPU, 1, 4, budget=799) == (7, Cut())
+    assert plan(run, CPU, 3, 4, budget=899) == (2, Cut()), "every track of a picture goes through the step"
+    assert plan(run, CPU, 1, 4, budget=100) == (1, Cut())
+
+
+def test_tracks_are_cut_first_and_then_views() -> None:
+    run = parts(10, 20, 30, 40, pictures=8)
+    assert plan(run, CPU, 3, 4, budget=299) == (1, Cut(rows=2)), "3 x 10 kept, 2 x 90 under way"
+    assert plan(run, CPU, 3, 4, budget=120) == (1, Cut(rows=1))
+    assert plan(run, CPU, 3, 4, budget=119) == (1, Cut(rows=1, views=3)), "3 x 10, 20, 30 and 3 of 4 quarters of 40"
+    assert plan(run, CPU, 3, 4, budget=90) == (1, Cut(rows=1, views=1))
     with pytest.raises(UserError, match="one picture"):
-        images_per_batch(run, CPU, free=300)
-    assert images_per_batch(estimate(8, 64, 64, []), CPU) == 8
+        plan(run, CPU, 3, 4, budget=89)
 
 
-def test_where_free_memory_is_unknown_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_budget_is_what_is_free_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = parts(10, 20, 30, 40, pictures=8)
+    monkeypatch.setattr("fastclipgen.engine.memory.free_bytes", lambda device: 500)
+    assert plan(run, CPU, 1, 4) == (4, Cut()), "450 usable"
+    assert plan(run, CPU, 1, 4, budget=700) == (7, Cut())
     monkeypatch.setattr("fastclipgen.engine.memory.free_bytes", lambda device: None)
-    run = Estimate(8, "1x1", {"picture": 10**20})
-    check(run, CPU)
-    assert images_per_batch(run, CPU) == 8
+    assert plan(parts(10**20, 0, 0, 0, pictures=8), CPU, 1, 4) == (8, Cut()), "where it is unknown nothing is refused"
+
+
+def test_compiled_cutouts_need_fewer_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    perceptor = as_perceptor(Tiny())
+    for backend, copies in (("reference", VIEW_COPIES), ("cpp", FUSED_VIEW_COPIES)):
+        monkeypatch.setattr("fastclipgen.engine.memory.library.choose", lambda op, device, b=backend: b)
+        assert guide(perceptor, 2, CPU).copies == copies
+    assert estimate(1, 1, 1, [Guide(2, 8, 0, 5)]).parts["views"] == 2 * 5 * 3 * 8 * 8 * 4
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("not enough memory: you tried to allocate"), True),
+        (RuntimeError("a mistake"), False),
+        (ValueError("not enough memory"), False),
+    ],
+)
+def test_errors_of_memory(error: Exception, wanted: bool) -> None:
+    assert is_out_of_memory(error) is wanted
 
 
 def test_sizes_for_people() -> None:

@@ -18,6 +18,12 @@ def flat(red: float, green: float, blue: float) -> torch.Tensor:
 VALUES = {
     # rows differ by 0.5 everywhere, columns by 0.25
     "tv": (torch.tensor([[0.0, 0.25], [0.5, 0.75]]).expand(1, 3, 2, 2), flat(0, 0, 0), 0.5 + 0.25),
+    # the last row and column have no neighbours below and to the right
+    "colour_tv": (
+        torch.tensor([[0.0, 0.25], [0.5, 0.75]]).expand(1, 3, 2, 2),
+        flat(0, 0, 0),
+        ((0.5**2 + 0.25**2) ** 0.5 + 0.5 + 0.25) / 4 - 0.75 * 6e-4,
+    ),
     "l1": (flat(0.5, 0.2, 0.0), flat(0.0, 0.5, 0.0), (0.5 + 0.3) / 3),
     "l2": (flat(0.5, 0.2, 0.0), flat(0.0, 0.5, 0.0), (0.25 + 0.09) / 3),
     "saturation": (flat(0.9, 0.3, 0.3), flat(0, 0, 0), (0.4 + 0.2 + 0.2) / 3),
@@ -89,3 +95,14 @@ def test_syntax() -> None:
         parse_constraint("tv:much")
     with pytest.raises(UserError, match="got nan"):
         parse_constraint("tv:nan")
+
+
+def test_colour_tv_prefers_channels_that_change_together() -> None:
+    together, apart = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    together[..., 4:] = 1.0
+    for channel, edge in enumerate((3, 4, 5)):
+        apart[:, channel, :, edge:] = 1.0
+    losses = {name: [float(total([Constraint(name)], image, image)) for image in (together, apart)] for name in LOSSES}
+    assert losses["tv"][0] == pytest.approx(losses["tv"][1])
+    assert losses["colour_tv"][0] == pytest.approx(losses["tv"][0] * 7 / 8, abs=1e-3)  # tv averages over 7 columns
+    assert losses["colour_tv"][1] > 1.7 * losses["colour_tv"][0]

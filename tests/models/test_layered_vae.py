@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from fastclipgen.models.layered_vae import (
     LATENT,
@@ -16,6 +17,7 @@ from fastclipgen.models.layered_vae import (
     LayeredVAE,
     Parts,
     draw,
+    enlarge,
 )
 
 
@@ -126,3 +128,15 @@ def test_the_shipped_size_is_allowed(vae: LayeredVAE) -> None:
     """Six megabytes in half precision."""
     assert sum(p.numel() for p in vae.parameters()) * 2 <= 6_000_000
     assert "decoder.disc" not in vae.state_dict()
+
+
+def test_enlarging_is_bicubic_interpolation() -> None:
+    fields = torch.randn(2, 3, 5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    for height, width in ((11, 24), (5, 8), (4, 16)):
+        ours = enlarge(fields, height, width)
+        torchs = F.interpolate(fields, (height, width), mode="bicubic", align_corners=False)
+        torch.testing.assert_close(ours, torchs, atol=1e-12, rtol=1e-12)
+        weights = torch.randn(ours.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        (ours_back,) = torch.autograd.grad((ours * weights).sum(), fields)
+        (torchs_back,) = torch.autograd.grad((torchs * weights).sum(), fields)
+        torch.testing.assert_close(ours_back, torchs_back, atol=1e-12, rtol=1e-12)

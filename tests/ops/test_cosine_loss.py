@@ -28,6 +28,10 @@ def slow_distance(a: list[float], b: list[float], kind: str) -> float:
     na, nb = math.sqrt(sum(x * x for x in a)), math.sqrt(sum(x * x for x in b))
     if kind == "cosine":
         return 1 - sum(x * y for x, y in zip(a, b, strict=True)) / (na * nb)
+    if kind == "l1":
+        return sum(abs(x / na - y / nb) for x, y in zip(a, b, strict=True))
+    if kind == "l2":
+        return math.dist([x / na for x in a], [y / nb for y in b])
     return 2 * math.asin(math.sqrt(sum((x / na - y / nb) ** 2 for x, y in zip(a, b, strict=True))) / 2) ** 2
 
 
@@ -40,12 +44,12 @@ def test_equals_a_slow_loop(kind: str) -> None:
         for p in range(3):
             w = float(weights[b, p])
             if w == 0:
-                assert similarities[b, p] == 0
+                assert similarities[b, :, p].tolist() == [0] * 5
                 continue
             d = [slow_distance(view.tolist(), targets[b, p].tolist(), kind) for view in embeddings[b]]
             total += abs(w) * sum(math.copysign(1, w) * x for x in d) / len(d)
-            cosine = sum(torch.cosine_similarity(view, targets[b, p], dim=0) for view in embeddings[b]) / 5
-            torch.testing.assert_close(similarities[b, p], cosine)
+            cosines = torch.stack([torch.cosine_similarity(view, targets[b, p], dim=0) for view in embeddings[b]])
+            torch.testing.assert_close(similarities[b, :, p], cosines)
         assert loss[b].item() == pytest.approx(total, rel=1e-9)
 
 
@@ -110,12 +114,13 @@ def test_opposite_weights_push_opposite(kind: str) -> None:
     assert torch.equal(gradients[0], -gradients[1])
     assert gradients[0].abs().max() > 0.01
     # A positive weight pulls: a step against its gradient raises the similarity.
-    before = cosine_loss(embeddings, targets[:, :1], torch.ones(2, 1), stops[:, :1], kind)[1]
+    before = cosine_loss(embeddings, targets[:, :1], torch.ones(2, 1), stops[:, :1], kind)[1].mean(1)
     leaf = embeddings.clone().requires_grad_()
     pull = torch.autograd.grad(cosine_loss(leaf, targets[:, :1], torch.ones(2, 1), stops[:, :1], kind)[0].sum(), leaf)[
         0
     ]
-    assert (cosine_loss(embeddings - pull, targets[:, :1], torch.ones(2, 1), stops[:, :1], kind)[1] > before).all()
+    after = cosine_loss(embeddings - pull, targets[:, :1], torch.ones(2, 1), stops[:, :1], kind)[1].mean(1)
+    assert (after > before).all()
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -142,6 +147,56 @@ def test_spherical_is_half_the_squared_angle() -> None:
     torch.testing.assert_close(loss, angles**2 / 2, rtol=1e-13, atol=2e-14)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_inactive_targets_count_as_weight_0(kind: str, dtype: torch.dtype) -> None:
+    embeddings, targets, weights, stops = (t.to(dtype) for t in example())
+    active = torch.tensor([[True, False, True], [False, True, True]])
+    results = []
+    for options in ({"weights": weights, "active": active}, {"weights": weights * active}):
+        leaf = embeddings.clone().requires_grad_()
+        loss, similarities = cosine_loss(leaf, targets, stops=stops, kind=kind, prompt_mean=True, **options)
+        results.append((loss, similarities, torch.autograd.grad(loss.sum(), leaf)[0]))
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+    assert (results[0][0] != cosine_loss(embeddings, targets, weights, stops, kind, prompt_mean=True)[0]).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_perceptors_add_up(dtype: torch.dtype) -> None:
+    """total + scale * loss / (weights that are not 0), with a scale of each form."""
+    embeddings, targets, weights, stops = (t.to(dtype) for t in example())
+    alone, _ = cosine_loss(embeddings, targets, weights, stops)
+    assert weights.count_nonzero(1).tolist() == [3, 2]
+    mean, _ = cosine_loss(embeddings, targets, weights, stops, prompt_mean=True)
+    torch.testing.assert_close(mean, alone / torch.tensor([3, 2]))
+    before = torch.tensor([0.7, -4.0], dtype=dtype)
+    for scale in (-0.4, torch.tensor(2.5, dtype=dtype), torch.tensor([0.3, -1.5], dtype=dtype)):
+        leaf, total = embeddings.clone().requires_grad_(), before.clone().requires_grad_()
+        loss, _ = cosine_loss(leaf, targets, weights, stops, scale=scale, total=total)
+        torch.testing.assert_close(loss, before + scale * alone)
+        assert loss.dtype == dtype
+        whole = embeddings.clone().requires_grad_()
+        (expected,) = torch.autograd.grad(
+            (scale * cosine_loss(whole, targets, weights, stops)[0]).square().sum(), whole
+        )
+        ahead = 2 * scale * alone
+        found, passed = torch.autograd.grad(loss, (leaf, total), ahead)
+        torch.testing.assert_close(found, expected)
+        assert torch.equal(passed, ahead)
+    only = before.clone().requires_grad_()
+    loss, _ = cosine_loss(embeddings, targets, weights, stops, total=only)
+    assert torch.autograd.grad(loss.sum(), only)[0].tolist() == [1, 1]
+
+
+def test_without_prompts_the_loss_is_0() -> None:
+    leaf = draws(2, 3, 4, dtype=torch.float32).requires_grad_()
+    nothing = torch.zeros(2, 0)
+    loss, similarities = cosine_loss(leaf, torch.zeros(2, 0, 4), nothing, nothing, prompt_mean=True)
+    assert loss.tolist() == [0, 0]
+    assert similarities.shape == (2, 3, 0)
+    assert torch.autograd.grad(loss.sum(), leaf)[0].count_nonzero() == 0
+
+
 def test_half_precision_embeddings_are_computed_in_float32() -> None:
     embeddings, targets, weights, stops = example()
     half = embeddings.to(torch.bfloat16)
@@ -165,7 +220,7 @@ def test_a_picture_does_not_depend_on_the_batch() -> None:
 def test_empty_batch() -> None:
     loss, similarities = cosine_loss(torch.zeros(0, 3, 4), torch.zeros(0, 2, 4), torch.zeros(0, 2), torch.zeros(0, 2))
     assert loss.shape == (0,)
-    assert similarities.shape == (0, 2)
+    assert similarities.shape == (0, 3, 2)
 
 
 def test_mistakes_are_explained() -> None:
@@ -178,3 +233,13 @@ def test_mistakes_are_explained() -> None:
         cosine_loss(embeddings, targets[..., :5], weights, stops)
     with pytest.raises(UserError, match=r"got \[5, 6\]"):
         cosine_loss(embeddings[0], targets, weights, stops)
+    with pytest.raises(UserError, match="at least one view"):
+        cosine_loss(embeddings[:, :0], targets, weights, stops)
+    with pytest.raises(UserError, match=r"stops must be \[2, 3\] \[pictures, prompts\], got \[3\]"):
+        cosine_loss(embeddings, targets, weights, stops[0])
+    with pytest.raises(UserError, match=r"total must be \[2\] \[pictures\], got \[1\]"):
+        cosine_loss(embeddings, targets, weights, stops, total=torch.zeros(1))
+    with pytest.raises(UserError, match=r"scale must be \[2\] \[pictures\] or have no dimensions, got \[2, 1\]"):
+        cosine_loss(embeddings, targets, weights, stops, scale=torch.zeros(2, 1))
+    with pytest.raises(UserError, match="active must be a bool tensor"):
+        cosine_loss(embeddings, targets, weights, stops, active=weights)

@@ -79,7 +79,7 @@ def test_aspect_keeps_the_area() -> None:
 
 
 def test_whole_views_are_the_whole_picture() -> None:
-    spec = replace(PRESETS["vqgan"], whole=2)
+    spec = replace(PRESETS["vqgan"], pool=False, whole=2)
     corners = where(sample_cutouts(spec, SEEDS, 0, 4, 40, 60, 32), CORNERS)
     whole = CORNERS * torch.tensor([60.0, 40.0])
     torch.testing.assert_close(corners[:, :2], whole.expand(3, 2, 4, 2), atol=1e-4, rtol=0)

@@ -21,6 +21,8 @@ SEEDS = {
 }
 STREAM = philox.Stream.NOISE
 
+pytestmark = pytest.mark.usefixtures("fresh_backends")
+
 
 def native():
     module = library.native()
@@ -98,7 +100,8 @@ def test_cuda_draws_stay_on_the_current_stream() -> None:
     assert torch.equal(drawn.cpu(), philox.reference_words(seeds.cpu(), 7, STREAM, 1000, 4))
 
 
-def test_backends_that_cannot_run_say_why() -> None:
+def test_backends_that_cannot_run_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(library._KERNELS, "cutouts", frozenset({"cuda"}))
     with pytest.raises(UserError, match="unknown backend for philox on cpu 'cp'; did you mean 'cpp'"):
         library.choose("philox", "cpu", "cp")
     with pytest.raises(UserError, match=r"backend 'cpp' cannot run cutouts on cpu: .* \(these can: reference\)"):
@@ -116,3 +119,18 @@ def test_without_the_native_module_the_reference_serves(monkeypatch: pytest.Monk
     assert "native module" in str(reasons["cpp"])
     with pytest.raises(UserError, match="native module"):
         library.choose("philox", "cpu", "cpp")
+
+
+def test_using_a_backend_holds_for_the_ops_that_have_it_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    with library.using("reference", "cpu"):
+        assert library.choose("philox", "cpu") == "reference"
+        assert library.choose("philox", "cpu", "cpp") == "cpp"
+    assert library.choose("philox", "cpu") == "cpp"
+    monkeypatch.setitem(library._KERNELS, "cutouts", frozenset())
+    with library.using("cpp", "cpu"):
+        assert (library.choose("philox", "cpu"), library.choose("cutouts", "cpu")) == ("cpp", "reference")
+    with pytest.raises(UserError, match="unknown backend for cpu 'cuda'"), library.using("cuda", "cpu"):
+        pass
+    monkeypatch.setattr(library, "_native", None)
+    with pytest.raises(UserError, match=r"backend 'cpp' can run nothing on cpu: .*native module.*or auto"):
+        library.using("cpp", "cpu").__enter__()

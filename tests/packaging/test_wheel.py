@@ -14,7 +14,17 @@ import pytest
 import fastclipgen
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["fastclipgen", "kernels", "csrc", "setup.py", "CMakeLists.txt", "pyproject.toml", "MANIFEST.in", "LICENSE"]
+PARTS = [
+    "fastclipgen",
+    "kernels",
+    "bench",
+    "csrc",
+    "setup.py",
+    "CMakeLists.txt",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "LICENSE",
+]
 
 
 def build_wheel(folder: Path, **environment: str) -> tuple[Path, Path]:
@@ -78,8 +88,9 @@ def test_holds_every_package_and_asset(tmp_path: Path) -> None:
     packaged = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
     modules = {f"fastclipgen/{path.relative_to(ROOT / 'fastclipgen')}" for path in (ROOT / "fastclipgen").rglob("*.py")}
     kernels = {f"fastclipgen/kernels/{path.name}" for path in (ROOT / "kernels").glob("*.py")}
+    benches = {f"fastclipgen/bench/{path.name}" for path in (ROOT / "bench").glob("*.py")}
     assets = {str(path.relative_to(ROOT)) for path in (ROOT / "fastclipgen" / "assets").rglob("*") if path.is_file()}
-    assert modules | kernels | assets <= packaged
+    assert modules | kernels | benches | assets <= packaged
     assert not [name for name in packaged if name.startswith(("tests", "csrc", "kernels", "bench"))]
 
 

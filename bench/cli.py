@@ -1,0 +1,174 @@
+"""`fastclipgen bench SUITE`: the options of every suite, and what a suite does with its report. Loads no torch.
+
+`python -m bench.SUITE` is the same from a checkout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastclipgen.cli.parser import Parser, number, whole
+from fastclipgen.errors import UserError
+
+SUITES = {
+    "ops": "every op: reference, reference compiled, every backend, against what the device can do",
+    "loops": "whole steps against the loops that people ran, and whether pictures are as good",
+    "ladder": "what each technique brings, one after the other",
+    "everything": "ops, loops and ladder, and a short table",
+    "profile": "where the time of a run goes",
+    "publish": "write README.md from the results",
+}
+RED = 1  # exit code when tests are red
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    suites = parser.add_subparsers(dest="suite", required=True, metavar="SUITE")
+    for name, text in SUITES.items():
+        options_of(name, suites.add_parser(name, help=text, description=text))
+
+
+def run(args: argparse.Namespace) -> int:
+    return guarded(lambda: importlib.import_module(f"{__package__}.{args.suite}").run(args))
+
+
+def main(suite: str, work: Callable[[argparse.Namespace], int], argv: Sequence[str] | None = None) -> int:
+    """`python -m bench.SUITE`: `work` is the suite's `run`. Returns the exit code."""
+    parser = Parser(prog=f"python -m bench.{suite}", description=SUITES[suite])
+    options_of(suite, parser)
+    try:
+        args = parser.parse(sys.argv[1:] if argv is None else argv)
+        return guarded(lambda: work(args))
+    except UserError as error:
+        print(f"bench.{suite}: error: {error}", file=sys.stderr)
+        return 2
+
+
+def options_of(suite: str, parser: argparse.ArgumentParser) -> None:
+    """Gives the parser the options of a suite."""
+    _OPTIONS[suite](parser)
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit code of `work`, RED with one sentence when the tests are red."""
+    from .guard import RedTests
+
+    try:
+        return work()
+    except RedTests as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return RED
+
+
+def add_settings(parser: argparse.ArgumentParser, ladder: bool = False) -> None:
+    """The options that choose what is run; what is left out is the suite's own choice. ladder: without those that its
+    rungs decide."""
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--clip", action="append", metavar="NAME", help="as of fastclipgen, or random:ARCHITECTURE; may be repeated")
+    add("--size", type=whole(1), help="side of the pictures in pixels")
+    add("--views", type=whole(1), help="cutouts of each picture")
+    add("--precision", help="of the engine: auto, fp32, bf16, fp16")
+    if ladder:
+        return
+    add("--generator", help="as of fastclipgen")
+    add("--cutouts", help="preset of the views")
+    add("--optimizer", help="as of fastclipgen")
+    add("--compile", choices=["auto", "on", "off"], help="torch.compile for the engine's step, as of fastclipgen")
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the options of `add_settings` ask for."""
+    names = ("device", "clip", "generator", "views", "cutouts", "optimizer", "precision", "compile")
+    given = {name: value for name in names if (value := getattr(args, name, None)) is not None}
+    return given | ({} if args.size is None else {"width": args.size, "height": args.size})
+
+
+def _timing_options(parser: argparse.ArgumentParser, repeats: int, block: float) -> None:
+    add = parser.add_argument
+    add("--repeats", type=whole(1), default=repeats, help=f"blocks of every competitor; default {repeats}")
+    add("--block-seconds", type=positive, default=block, help=f"about how long a block lasts; default {block}")
+    _report_options(parser)
+
+
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--results", type=Path, metavar="FOLDER", help="write FOLDER/VERSION/SUITE--DEVICE.json")
+    add("--commit", metavar="HASH", help="of the sources that are measured, where git cannot tell")
+    add("--unchecked", action="store_true", help="do not run the tests first; prints only")
+
+
+def positive(text: str) -> float:
+    """An argument type: a number above 0."""
+    value = number(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+def _batches(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--batches", type=whole(1), nargs="+", metavar="N", help=f"pictures in one step; default {text}"
+    )
+
+
+def _ops(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--op", action="append", metavar="NAME", help="only this op; may be repeated")
+    _batches(parser, "1 on a CPU, 1 and 32 on a GPU")
+    add("--small", action="store_true", help="shapes of a toy, to see that everything runs")
+    add("--no-compile", action="store_true", help="leave out the reference under torch.compile")
+    add("--minutes", type=positive, help="begin no case after this time, and compile until half of it")
+    _timing_options(parser, 9, 0.1)
+
+
+def _loops(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--case", action="append", metavar="NAME", help="demo, das, vqgan or crowson; may be repeated; default: all")
+    add_settings(parser)
+    _batches(parser, "each case's own")
+    add("--quality-steps", type=whole(1), help="steps before the pictures are compared; default: each case's own")
+    add("--quality-pictures", type=whole(1), help="pictures that are compared; default: each case's own")
+    _timing_options(parser, 9, 0.5)
+
+
+def _ladder(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser, ladder=True)
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    parser.add_argument("--batch", type=whole(2), default=8, help="pictures in the last rung's step; default 8")
+    parser.add_argument("--quality-steps", type=whole(1), default=20, help="steps before losses are compared")
+    _timing_options(parser, 9, 0.5)
+
+
+def _everything(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    parser.add_argument("--short", action="store_true", help="fewer and shorter blocks: some minutes on a GPU")
+    _report_options(parser)
+
+
+def _profile(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    add = parser.add_argument
+    add("--prompt", default="a red circle on a blue background", help="of the picture")
+    add("--steps", type=whole(0), default=500, help="of the whole run; 0 leaves it out")
+    add("--batch", type=whole(1), help="rows of a profiled step; the tracks of one picture if not given")
+    add("--profiled-steps", type=whole(1), default=20, help="whose shares are measured; default 20")
+
+
+def _publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if it would change something")
+
+
+_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "ops": _ops,
+    "loops": _loops,
+    "ladder": _ladder,
+    "everything": _everything,
+    "profile": _profile,
+    "publish": _publish,
+}

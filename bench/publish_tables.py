@@ -1,0 +1,125 @@
+"""The tables of bench/README.md, one for each suite's report. Knows nothing of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+from .op_case import COMPILED, REFERENCE, WHOLE
+from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, Spread
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def times(one: Spread) -> str:
+    return f"{one.median:.2f}x ({one.p5:.2f}-{one.p95:.2f})"
+
+
+def mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
+def ops(report: OpsReport) -> str:
+    """A row for every op, case, batch and direction; a column for every backend: its speed, the reference's being 1."""
+    known = [COMPILED, *sorted({lane.backend for lane in report.lanes} - _NO_COLUMN - _yardsticks(report))]
+    rows = []
+    for key, group in groupby(report.lanes, key=lambda lane: (lane.op, lane.case, lane.batch, lane.direction)):
+        lanes = {lane.backend: lane for lane in group}
+        own = next(lane for lane in lanes.values() if lane.chosen)
+        speeds = [
+            _bold(f"{lanes[name].speedup.median:.2f}", lanes[name].chosen) if name in lanes else "" for name in known
+        ]
+        rows.append(
+            [
+                *(f"{part}" for part in key),
+                *speeds,
+                _yardstick(lanes.get(WHOLE, own)),
+                f"{own.of_copy.median:.0%}",
+                f"{own.of_matrix.median:.1%}",
+                mib(own.peak_bytes),
+                *([f"{1e6 * own.seconds.median:.0f}"] if own.seconds else []),
+            ]
+        )
+    heads = ["op", "case", "batch", "pass", *known, "against", "of a copy", "of a matrix product", "peak"]
+    text = markdown([*heads, *(["us"] if report.device == "cuda" else [])], rows)
+    about = "Speeds; that of plain torch is 1, bold is what the package takes. The columns after them are of that one. "
+    about += '"against": the way in which others come to the same, with the drawing of parameters on both sides.\n\n'
+    if report.ceilings is not None:
+        copy, matrix = report.ceilings.copy_bytes.median / 1e12, report.ceilings.matrix_flops.median / 1e12
+        about += f"A copy moved {copy:.2f} TB/s, a {report.dtype} matrix product ran at {matrix:.0f} TFLOP/s.\n\n"
+    return about + text
+
+
+_NO_COLUMN = {REFERENCE, COMPILED, WHOLE}
+
+
+def _yardsticks(report: OpsReport) -> set[str]:
+    return {lane.yardstick for lane in report.lanes if lane.yardstick}
+
+
+def _yardstick(lane: OpLane) -> str:
+    return f"{lane.over_yardstick.median:.2f}x {lane.yardstick}" if lane.over_yardstick else ""
+
+
+def _bold(text: str, yes: bool) -> str:
+    return f"**{text}**" if yes else text
+
+
+def loops(report: LoopsReport) -> str:
+    """Per case: the ratios, then the lanes' memory (and seconds), then the quality."""
+    return "\n".join(_loop(case) for case in report.cases)
+
+
+def _loop(case: LoopCase) -> str:
+    chosen = case.settings
+    head = (
+        f"### {case.name}\n\n`{chosen['generator']}` {chosen['width']}x{chosen['height']}, "
+        f"{', '.join(chosen['clip'])}, {chosen['views']} views `{chosen['cutouts']}`, {chosen['optimizer']}\n\n"
+    )
+    ratios = markdown(
+        ["time per picture and step", "ratio"], [[f"{one.slow} / {one.fast}", times(one.times)] for one in case.ratios]
+    )
+    rows = []
+    for lane in case.lanes:
+        seconds = [f"{lane.picture_step.median * 1e3:.2f} ms", f"{lane.picture:.2f} s"] if lane.picture_step else []
+        rows.append([f"{lane.name}@{lane.batch}", lane.dtype, mib(lane.peak_bytes), *seconds])
+    timed = ["a step", "a picture"] if case.lanes[0].picture_step else []
+    lanes = markdown(["", "precision", "peak", *timed], rows)
+    good = case.quality
+    text = (
+        f"Loss of {good.pictures} pictures after {good.steps} steps, seen whole: engine {good.engine:.4f}, reference "
+        f"{good.reference:.4f}, before {good.before:.4f}."
+    )
+    for who, drawn in (good.drawn or {}).items():
+        text += f" Drawn as asked, {who}: colours {drawn.colours:.0%}, shapes {drawn.shapes:.0%}."
+    return f"{head}{ratios}\n{lanes}\n{text}\n"
+
+
+def ladder(report: LadderReport) -> str:
+    """A row for every rung."""
+    rows = [
+        [
+            rung.name,
+            times(rung.faster),
+            times(rung.faster_than_first),
+            mib(rung.peak_bytes),
+            f"{rung.loss:.4f}",
+            *([f"{1e3 * rung.picture_step.median:.2f}"] if rung.picture_step else []),
+        ]
+        for rung in report.rungs
+    ]
+    heads = ["with", "against the row above", "against the first", "peak", f"loss after {report.steps} steps"]
+    chosen = report.settings
+    about = (
+        f"`{chosen['generator']}` {chosen['width']}x{chosen['height']}, {', '.join(chosen['clip'])}, {chosen['views']} "
+        f"views `{chosen['cutouts']}`; time per picture and step; loss before: {report.loss_before:.4f}.\n\n"
+    )
+    return about + markdown([*heads, *(["ms"] if report.device == "cuda" else [])], rows)
+
+
+TABLES: dict[str, Callable[[Any], str]] = {"ops": ops, "loops": loops, "ladder": ladder}

@@ -1,0 +1,73 @@
+"""What a run with settled settings may use of the machine: how it goes through memory, whether its step is compiled.
+
+Unlike the rest of this folder it loads torch. Knows nothing of pictures or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from fastclipgen import __version__
+from fastclipgen.config.run import RunConfig, parse_memory
+from fastclipgen.engine import compile_choice, compiled, memory
+from fastclipgen.engine.compile_choice import Choice
+from fastclipgen.engine.step import Guide
+from fastclipgen.guidance.prompts import parse_prompts
+from fastclipgen.ops import library
+from fastclipgen.perceptors.base import FrozenPerceptor
+
+# The settings that decide what code a compiler makes of the step.
+STEP_SETTINGS = {
+    "generator", "generator_options", "width", "height", "clip", "views", "cutouts", "loss", "prompt_sum",
+    "constraints", "optimizer", "ema", "keep_best", "precision", "backend", "memory",
+}  # fmt: skip
+
+
+def plan_memory(
+    config: RunConfig, perceptors: Sequence[FrozenPerceptor], pictures: int, device: torch.device
+) -> memory.Plan:
+    """How many pictures go through a step together, and in what pieces; UserError where nothing fits."""
+    views, tracks = config.views or 1, config.tracks or 1
+    with library.using(config.backend, device):
+        guides = [memory.guide(perceptor, views, device) for perceptor in perceptors]
+    margin = 1.5 if config.generator == "stack" else 1.0
+    height, width = (round(side * margin) for side in (config.height or 1, config.width or 1))
+    copies = 5 + 2 * (config.ema > 0) + 2 * config.keep_best
+    run = memory.estimate(pictures, height, width, guides, copies=copies)
+    plan = memory.plan(run, device, tracks, views, parse_memory(config.memory))
+    return plan._replace(pictures=1) if config.deterministic else plan
+
+
+def choose_compiling(
+    config: RunConfig, guides: Sequence[Guide], batch: int, batches: int, device: torch.device, given: bool
+) -> Choice:
+    """Whether the step is compiled, and why. `given`: a module of the user's own takes part in it. Raises UserError for
+    "on" where it cannot be."""
+    if config.deterministic:
+        return Choice(False, "a compiler may add in another order on another day, and the run is deterministic")
+    if given and config.compile == "auto":
+        return Choice(False, "what a module given in Python does at each call is not known")
+    costs = compile_choice.recall(compiled.cache_folder(), kind_of_step(config, batch, device))
+    if costs is None:
+        costs = compile_choice.guess(guides, batch * (config.tracks or 1), device)
+    return compile_choice.choose(config.compile, (config.steps or 0) * batches, costs, compiled.obstacle(device))
+
+
+def kind_of_step(config: RunConfig, batch: int, device: torch.device) -> str:
+    """A name for everything that compiled code depends on, as far as it can be known without compiling."""
+    facts = {
+        "rows": batch * (config.tracks or 1),
+        "prompts": most_prompts(config),
+        "start": [config.init is not None, config.mask is not None],
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "versions": [__version__, torch.__version__],
+    }
+    return compile_choice.key_of(config.model_dump(include=STEP_SETTINGS) | facts)
+
+
+def most_prompts(config: RunConfig) -> int:
+    """The most prompts, negative ones and image prompts that one picture has."""
+    others = sum(len(parse_prompts(text)) for text in config.negative) + len(config.image_prompts)
+    return others + max((len(parse_prompts(text)) for text in config.prompts), default=0)

@@ -1,0 +1,111 @@
+"""The slope of a step in pieces that fit into memory: pictures a few at a time and, below one, views a few at a time.
+
+Pictures never meet in a step, so rows may be cut anywhere. A picture is then drawn once and its cutouts are made once;
+only the perceptor, which needs most of the memory, sees the views in parts. Each part gives the gradient of its views,
+and one backward pass takes them all through the cutouts and the generator, in the same order as ever.
+
+Draws do not depend on the cut. Rounding does: matrix libraries choose another order of additions for another size. One
+row at a time (`Cut(rows=1)`) gives the same bits whatever the number of pictures. Knows nothing of how much memory
+there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fastclipgen.engine.step import Guide, Recipe, Slope, Task, canvas, draw_views, prompt_loss
+from fastclipgen.generators.base import Params
+from fastclipgen.guidance.constraints import total
+from fastclipgen.guidance.targets import Targets
+
+
+class Cut(NamedTuple):
+    """rows: pictures that go through the generator, the cutouts and the perceptors together; views: of one picture's
+    views, how many a perceptor sees together. 0 is all of them; views are cut only where rows is 1."""
+
+    rows: int = 0
+    views: int = 0
+
+    def halved(self, rows: int, views: int) -> Cut | None:
+        """The next smaller cut of a step of so many rows and views; None where there is none."""
+        now = min(self.rows or rows, rows)
+        if now > 1:
+            return Cut(-(-now // 2))
+        now = min(self.views or views, views)
+        return Cut(1, -(-now // 2)) if now > 1 else None
+
+
+def bounds(count: int, most: int) -> list[tuple[int, int]]:
+    """`count` in as few pieces of `most` or fewer (0: all) as there must be, of sizes that differ by at most 1."""
+    pieces = -(-count // most) if most else 1
+    return [(count * i // pieces, count * (i + 1) // pieces) for i in range(pieces)]
+
+
+def blocks(task: Task, cut: Cut) -> list[Task]:
+    """The task of each piece of rows."""
+    if not 0 < cut.rows < len(task.seeds):
+        return [task]
+    index = torch.arange(len(task.seeds), device=task.seeds.device)
+    return [task.rows(index[first:last]) for first, last in bounds(len(index), cut.rows)]
+
+
+def slope_of_blocks(slope: Callable[[Task, Params], Slope], parts: Sequence[Task], params: Params) -> Slope:
+    """The slope of all rows from that of each block."""
+    found, first = [], 0
+    for part in parts:
+        last = first + len(part.seeds)
+        found.append(slope(part, {key: value[first:last] for key, value in params.items()}))
+        first = last
+    if len(found) == 1:
+        return found[0]
+    grads = {key: torch.cat([one.grads[key] for one in found]) for key in params}
+    return Slope(grads, torch.cat([one.loss for one in found]), torch.cat([one.images for one in found]))
+
+
+Look = Callable[[Recipe, Guide, Targets, Tensor, int], tuple[Tensor, Tensor]]
+
+
+def look(
+    recipe: Recipe,
+    guide: Guide,
+    targets: Targets,
+    views: Tensor,
+    batch: int,
+    loss: Callable[[Recipe, Guide, Targets, Tensor, int], tuple[Tensor, Tensor]] = prompt_loss,
+) -> tuple[Tensor, Tensor]:
+    """What some of a guide's views [B*n, 3, S, S] add to the loss [B], and the gradient of that to them. `loss`:
+    step.prompt_loss, or the same compiled."""
+    views = views.detach().requires_grad_()
+    with torch.enable_grad():
+        share = len(views) / (batch * guide.views)  # the loss is a mean over views
+        part = loss(recipe, guide, targets, views, batch)[0] * share
+        (gradient,) = torch.autograd.grad(part.sum(), views)
+    return part.detach(), gradient
+
+
+def slope_by_views(
+    recipe: Recipe, task: Task, params: Params, step: int | Tensor, most: int, look: Look = look
+) -> Slope:
+    """The slope of one picture (B = 1) of whose views a perceptor sees at most `most` together."""
+    leaves = {key: value.detach().requires_grad_() for key, value in params.items()}
+    with torch.enable_grad():
+        drawn = canvas(recipe, task, leaves)
+        images = drawn.detach().requires_grad_()
+        loss, gradient = images.new_zeros(1), torch.zeros_like(images)
+        for k, (guide, targets) in enumerate(zip(recipe.guides, task.targets, strict=True)):
+            views = draw_views(recipe, task, guide, images, step * len(recipe.guides) + k)  # [N, 3, S, S]
+            slopes = torch.empty_like(views)
+            for first, last in bounds(guide.views, most):
+                part, slopes[first:last] = look(recipe, guide, targets, views[first:last], 1)
+                loss = loss + part
+            gradient = gradient + torch.autograd.grad(views, images, slopes)[0]
+        if recipe.constraints:
+            held = total(recipe.constraints, images, task.start)
+            loss = loss + held.detach()
+            gradient = gradient + torch.autograd.grad(held.sum(), images)[0]
+        found = torch.autograd.grad(drawn, list(leaves.values()), gradient)
+    return Slope(dict(zip(leaves, found, strict=True)), loss.detach(), images.detach())

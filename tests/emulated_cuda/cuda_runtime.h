@@ -1,0 +1,193 @@
+// CUDA's blocks, barriers and atomics on one thread of a CPU, so that the kernels of csrc/cuda can be tested where
+// there is no GPU. Every thread of a block is a context of its own that runs until it meets a barrier. It knows only
+// what those kernels use; nothing here says anything about speed.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <type_traits>
+#include <vector>
+
+#define __CUDA_ARCH__ 800
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __grid_constant__
+#define __restrict__
+#define __shared__ static  // blocks run one after the other
+
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct alignas(16) longlong2 {
+    long long x, y;
+};
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+struct Index {
+    unsigned x;
+};
+inline Index threadIdx, blockIdx, blockDim, gridDim;
+
+namespace emulator {
+
+constexpr int kWarp = 32;
+constexpr size_t kStack = 256 * 1024;
+enum class Wait { kNothing, kWarp, kBlock, kDone };
+
+struct Block {
+    std::vector<ucontext_t> contexts;
+    std::vector<Wait> waits;
+    std::vector<char> stacks;
+    std::vector<uint32_t> words;  // what warps exchange
+    ucontext_t scheduler;
+    std::function<void()> body;
+};
+inline Block block;
+
+inline void wait(Wait for_what) {
+    const unsigned thread = threadIdx.x;
+    block.waits[thread] = for_what;
+    swapcontext(&block.contexts[thread], &block.scheduler);
+}
+
+inline void enter() {
+    block.body();
+    block.waits[threadIdx.x] = Wait::kDone;
+}
+
+// Lets the threads from first to end go on if all of them that still run wait for the same.
+inline bool release(size_t first, size_t end, Wait what) {
+    bool any = false;
+    for (size_t t = first; t < end; ++t) {
+        if (block.waits[t] == Wait::kDone) continue;
+        if (block.waits[t] != what) return false;
+        any = true;
+    }
+    for (size_t t = first; t < end; ++t) {
+        if (block.waits[t] == what) block.waits[t] = Wait::kNothing;
+    }
+    return any;
+}
+
+// Whether the last blocks and threads run first: what a kernel computes must not depend on it.
+inline bool backwards() { return std::getenv("EMULATED_CUDA_BACKWARDS") != nullptr; }
+
+inline void run_block(size_t threads) {
+    for (size_t t = 0; t < threads; ++t) {
+        getcontext(&block.contexts[t]);
+        block.contexts[t].uc_stack.ss_sp = block.stacks.data() + t * kStack;
+        block.contexts[t].uc_stack.ss_size = kStack;
+        block.contexts[t].uc_link = &block.scheduler;
+        makecontext(&block.contexts[t], &enter, 0);
+        block.waits[t] = Wait::kNothing;
+    }
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t i = 0; i < threads; ++i) {
+            const size_t t = backwards() ? threads - 1 - i : i;
+            if (block.waits[t] != Wait::kNothing) continue;
+            threadIdx.x = static_cast<unsigned>(t);
+            swapcontext(&block.scheduler, &block.contexts[t]);
+            moved = true;
+        }
+        for (size_t t = 0; t < threads; t += kWarp) moved |= release(t, std::min(threads, t + kWarp), Wait::kWarp);
+        moved |= release(0, threads, Wait::kBlock);
+    }
+    for (const Wait wait : block.waits) {
+        if (wait != Wait::kDone) {
+            std::fprintf(stderr, "emulated CUDA: not all threads of a block meet the same barrier\n");
+            std::abort();
+        }
+    }
+}
+
+template <typename Blocks, typename Threads>
+void launch(Blocks blocks, Threads threads, std::function<void()> body) {
+    const auto count = static_cast<size_t>(threads);
+    block.contexts.resize(count);
+    block.waits.resize(count);
+    block.words.resize(count);
+    block.stacks.resize(count * kStack);
+    block.body = std::move(body);
+    blockDim.x = static_cast<unsigned>(threads);
+    gridDim.x = static_cast<unsigned>(blocks);
+    for (unsigned b = 0; b < gridDim.x; ++b) {
+        blockIdx.x = backwards() ? gridDim.x - 1 - b : b;
+        run_block(count);
+    }
+}
+
+}  // namespace emulator
+
+inline void __syncthreads() { emulator::wait(emulator::Wait::kBlock); }
+
+inline uint32_t __reduce_max_sync(unsigned, uint32_t value) {
+    const unsigned thread = threadIdx.x, first = thread / emulator::kWarp * emulator::kWarp;
+    emulator::block.words[thread] = value;
+    emulator::wait(emulator::Wait::kWarp);
+    for (unsigned t = first; t < std::min(first + emulator::kWarp, blockDim.x); ++t) {
+        value = std::max(value, emulator::block.words[t]);
+    }
+    emulator::wait(emulator::Wait::kWarp);
+    return value;
+}
+
+template <typename T>
+T atomicAdd(T* at, std::common_type_t<T> value) {
+    const T before = *at;
+    *at += value;
+    return before;
+}
+template <typename T>
+T atomicMax(T* at, std::common_type_t<T> value) {
+    const T before = *at;
+    *at = std::max(before, value);
+    return before;
+}
+template <typename T>
+T __ldg(const T* at) {
+    return *at;
+}
+template <typename T>
+T min(T a, std::common_type_t<T> b) {
+    return b < a ? b : a;
+}
+template <typename T>
+T max(T a, std::common_type_t<T> b) {
+    return b > a ? b : a;
+}
+inline uint32_t __float_as_uint(float v) {
+    uint32_t bits;
+    std::memcpy(&bits, &v, 4);
+    return bits;
+}
+inline float __fmul_rn(float a, float b) {
+    volatile float product = a * b;  // whatever the compiler may contract
+    return product;
+}
+inline float __fadd_rn(float a, float b) {
+    volatile float sum = a + b;
+    return sum;
+}
+inline long long __float2ll_rn(float v) { return std::llrint(v); }
+
+using cudaStream_t = void*;
+enum cudaError_t { cudaSuccess };
+inline const char* cudaGetErrorString(cudaError_t) { return ""; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
+inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+inline cudaError_t cudaMemsetAsync(void* at, int value, size_t bytes, cudaStream_t) {
+    std::memset(at, value, bytes);
+    return cudaSuccess;
+}

@@ -1,0 +1,105 @@
+"""A step never waits for the host nor reads from it: what a CUDA graph demands, and what keeps a device busy.
+
+Under a dispatch mode every operation is seen, so this is told on a CPU. `lift_fresh` is a tensor made of host numbers,
+which on a device would be a copy; `_local_scalar_dense` and its like are values read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fastclipgen.engine.ema import Ema, KeepBest
+from fastclipgen.engine.optimizers import OPTIMIZERS, Adam, Sgd
+from fastclipgen.engine.step import Recipe, Task, begin, take_step
+from fastclipgen.generators import registry
+from fastclipgen.guidance.constraints import Constraint
+from fastclipgen.ops import library
+from fastclipgen.ops.cutout_spec import PRESETS
+from fastclipgen.perceptors.builtin import load_builtin
+
+WAITS = {"lift_fresh", "_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "equal", "unique", "_unique2"}
+SIZE = 32
+
+
+class Watch(TorchDispatchMode):
+    """Notes the operations that would wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+        self.seen = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen += 1
+        name = func._schema.name.removeprefix("aten::")
+        index = [a for a in args[1] if a is not None] if name.startswith("index") and isinstance(args[1], list) else []
+        if name in WAITS or any(isinstance(i, Tensor) and i.dtype == torch.bool for i in index):
+            self.waits.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_watch_sees_what_waits() -> None:
+    with Watch() as watch:
+        values = torch.arange(4) * 2
+        values[values > 2]
+        torch.tensor([1.0])
+        values.sum().item()
+    assert watch.waits == ["index", "lift_fresh", "_local_scalar_dense"]
+
+
+def waits_of(recipe: Recipe, task: Task) -> list[str]:
+    params = recipe.generator.init(task.seeds)
+    number, rate = torch.tensor(3), torch.tensor(0.05)
+    state = begin(recipe, params)
+    with Watch() as watch:
+        take_step(recipe, task, state, number, rate)
+    assert watch.seen > 50
+    return watch.waits
+
+
+@pytest.fixture
+def plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled operators are opaque to the watch, so that the plain ones are watched."""
+    monkeypatch.setattr(library, "choose", lambda *_: "reference")
+
+
+@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.usefixtures("plain_torch")
+def test_generators(name: str, make_recipe: Callable[..., Recipe], make_task: Callable[..., Task]) -> None:
+    for optimizer in (Sgd(), Adam()):
+        generator = registry.create(name, SIZE, SIZE, optimizer.name)
+        recipe = make_recipe(generator, optimizer=optimizer, ema=Ema(0.9), best=KeepBest())
+        assert waits_of(recipe, make_task(recipe, ["sun", "moon|sea"])) == []
+
+
+@pytest.mark.usefixtures("plain_torch")
+def test_the_built_in_clip(make_recipe: Callable[..., Recipe], make_task: Callable[..., Task]) -> None:
+    recipe = make_recipe(perceptors=[load_builtin(print)], views=2)
+    assert waits_of(recipe, make_task(recipe, ["a red circle"])) == []
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.usefixtures("plain_torch")
+def test_cutouts(preset: str, make_recipe: Callable[..., Recipe], make_task: Callable[..., Task]) -> None:
+    for deterministic in (False, True):
+        generator = registry.create("pixels", SIZE, SIZE)
+        recipe = make_recipe(generator, spec=preset, deterministic=deterministic, loss="spherical")
+        assert waits_of(recipe, make_task(recipe, ["sun", "moon"])) == []
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.usefixtures("plain_torch")
+def test_optimisers_constraints_and_masks(
+    rule: Any, make_recipe: Callable[..., Recipe], make_task: Callable[..., Task]
+) -> None:
+    names = ("tv", "l1", "l2", "saturation", "range")
+    recipe = make_recipe(optimizer=rule(), constraints=tuple(Constraint(name) for name in names))
+    picture = torch.full((1, 3, 16, 16), 0.5)
+    task = make_task(recipe, ["sun:1:0.2"])._replace(start=picture, mask=picture[:, :1])
+    assert waits_of(recipe, task) == []
