@@ -1,7 +1,7 @@
 """Nearest codes in Triton, in three kernels: pack, score, select. The twin of csrc/cuda/vq_lookup.cu.
 
-pack rounds to bfloat16 and keeps what bounds need (csrc/vq_bound.h has the proof); score multiplies tiles and keeps, for
-every row and group of 32 codes, only the least lower and the least upper bound; select takes the k-th least upper bound
+pack rounds to bfloat16 and keeps what bounds need (csrc/vq_bound.h has the proof); score multiplies tiles and keeps,
+for every row and group of 32 codes, only the least lower and the least upper bound; select takes the k-th least upper bound
 as limit and computes exact distances, in float64, to all codes of those groups whose lower bound does not exceed it.
 Under TRITON_INTERPRET=1 all of it runs on CPU tensors, which is how it is tested without a GPU.
 """
@@ -36,8 +36,13 @@ def _bfloat16_bits(value):
 
 
 @triton.jit
-def _pack_kernel(x, row_stride, column_stride, depth, padded_depth, out, first, norms, thirds, CODES: tl.constexpr, BLOCK: tl.constexpr):
-    """One row of x, padded with zeros, to bfloat16, and its terms: half_square, norm and rounding of a code, own, norm and blur of a row of z."""
+def _pack_kernel(
+    x, row_stride, column_stride, depth, padded_depth, out, first, norms, thirds, CODES: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
+    """One row of x, padded with zeros, to bfloat16, and its terms.
+
+    Of a code: half_square, norm and rounding; of a row of z: own, norm and blur.
+    """
     row = tl.program_id(0).to(tl.int64)
     source = x + row * row_stride
     lane = tl.arange(0, BLOCK).to(tl.int64)
@@ -74,7 +79,10 @@ def _pack_kernel(x, row_stride, column_stride, depth, padded_depth, out, first, 
 
 
 @triton.jit
-def _score_kernel(z, own, row_norms, blurs, codes, half_squares, norms, roundings, lowers, uppers, n, k, groups, padded_depth, ROWS: tl.constexpr, CODES: tl.constexpr, STEP: tl.constexpr, WIDEN: tl.constexpr):  # fmt: skip
+def _score_kernel(
+    z, own, row_norms, blurs, codes, half_squares, norms, roundings, lowers, uppers, n, k, groups, padded_depth,
+    ROWS: tl.constexpr, CODES: tl.constexpr, STEP: tl.constexpr, WIDEN: tl.constexpr,
+):  # fmt: skip
     """lowers and uppers [n, groups]: the least bounds of each row and group. z [n, padded_depth], codes [k, same]."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     code = tl.program_id(1).to(tl.int64) * CODES + tl.arange(0, CODES)
@@ -83,7 +91,8 @@ def _score_kernel(z, own, row_norms, blurs, codes, half_squares, norms, rounding
     dots = tl.zeros([ROWS, CODES], tl.float32)
     for start in range(0, padded_depth, STEP):
         left = tl.load(z + row[:, None] * padded_depth + (start + step)[None, :], mask=live_row[:, None], other=0.0)
-        right = tl.load(codes + code[None, :] * padded_depth + (start + step)[:, None], mask=live_code[None, :], other=0.0)
+        lines = codes + code[None, :] * padded_depth + (start + step)[:, None]
+        right = tl.load(lines, mask=live_code[None, :], other=0.0)
         if WIDEN:
             dots = tl.dot(left.to(tl.float32), right.to(tl.float32), dots, input_precision="ieee")
         else:
@@ -109,7 +118,10 @@ def _score_kernel(z, own, row_norms, blurs, codes, half_squares, norms, rounding
 
 
 @triton.jit
-def _select_kernel(z, z_row, z_column, codebook, code_row, code_column, depth, k, lowers, uppers, groups, distances, indices, NEAREST: tl.constexpr, PLACES: tl.constexpr, GROUPS: tl.constexpr, BLOCK: tl.constexpr, DISTANCES: tl.constexpr):  # fmt: skip
+def _select_kernel(
+    z, z_row, z_column, codebook, code_row, code_column, depth, k, lowers, uppers, groups, distances, indices,
+    NEAREST: tl.constexpr, PLACES: tl.constexpr, GROUPS: tl.constexpr, BLOCK: tl.constexpr, DISTANCES: tl.constexpr,
+):  # fmt: skip
     """The NEAREST codes of one row. PLACES and GROUPS: powers of 2 that hold NEAREST and groups."""
     row = tl.program_id(0).to(tl.int64)
     source = z + row * z_row
@@ -176,7 +188,8 @@ def _add_rows_kernel(z, row_stride, column_stride, depth, order, begins, sums, B
         total = tl.zeros([BLOCK], tl.float64)
         for i in range(begin, end):
             row = tl.load(order + i)
-            total += tl.load(z + row * row_stride + at * column_stride, mask=live, other=0.0).to(tl.float32).to(tl.float64)
+            value = tl.load(z + row * row_stride + at * column_stride, mask=live, other=0.0)
+            total += value.to(tl.float32).to(tl.float64)
         tl.store(sums + code * depth + at, total.to(tl.float32), mask=live)
 
 

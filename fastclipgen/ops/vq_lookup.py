@@ -85,15 +85,15 @@ def vq_statistics(z: Tensor, indices: Tensor, codes: int) -> tuple[Tensor, Tenso
     """How many vectors went to each code, and their sums.
 
     z [..., D] as in `vq_lookup`, indices integers [...], codes: K. Returns counts int64 [K] and sums [K, D] float32
-    (float64 for such z), the latter differentiable. Added in float64 in the order of the vectors: the same bits with any
-    number of threads. Vectors whose index is outside 0..K-1 are left out.
+    (float64 for such z), the latter differentiable. Added in float64 in the order of the vectors: the same bits with
+    any number of threads. Vectors whose index is outside 0..K-1 are left out.
     Raises UserError for shapes, dtypes or devices that do not fit, and for codes below 1.
     """
     _check_vectors("z", z)
     if indices.shape != z.shape[:-1] or indices.device != z.device or indices.is_floating_point():
         raise UserError(
-            f"vq_statistics: indices must be integers {list(z.shape[:-1])} on {z.device}, one for each vector of z, got "
-            f"{indices.dtype} {list(indices.shape)} on {indices.device}"
+            f"vq_statistics: indices must be integers {list(z.shape[:-1])} on {z.device}, one for each vector of z, "
+            f"got {indices.dtype} {list(indices.shape)} on {indices.device}"
         )
     if codes < 1:
         raise UserError(f"vq_statistics: codes must be 1 or more, the rows of the codebook, got {codes}")

@@ -113,7 +113,7 @@ vq_codes.register_autograd(_codes_backward, setup_context=_keep_indices)
 
 @torch.library.custom_op("fastclipgen::vq_statistics", mutates_args=())
 def vq_statistics(z: Tensor, indices: Tensor, codes: int, backend: str) -> tuple[Tensor, Tensor]:
-    """Sums of the rows of each code [K, D] float32 (float64 for such z), in the order of the rows, and counts int64 [K]."""
+    """Sums of the rows of each code [K, D] float32 (float64 for such z), in the rows' order, and counts int64 [K]."""
     if backend == "reference":
         return vq_lookup_reference.statistics(z, indices, codes)
     sums, counts = _statistics_outputs(z, codes)

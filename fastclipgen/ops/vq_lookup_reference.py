@@ -11,8 +11,8 @@ from torch import Tensor
 
 _ROWS, _CODES = 256, 4096  # of a block of scores: 8 MiB in float64
 _SPARE = 8  # candidates beyond the k that are asked for
-# Distances that are equal in float64 may belong to scores that differ, by rounding or by more than |z|^2 leaves room for.
-# This much for each index, relative to |z|^2 + |e|^2, keeps them in order.
+# Distances that are equal in float64 may belong to scores that differ, by rounding or by more than |z|^2 leaves room
+# for. This much for each index, relative to |z|^2 + |e|^2, keeps them in order.
 _TILT = 2.0**-50
 _LEAST = 2.0**-900  # for vectors of zeros
 

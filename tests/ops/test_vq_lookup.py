@@ -146,9 +146,9 @@ def test_wrong_arguments_are_explained() -> None:
         vq_lookup(z, codebook[0])
     with pytest.raises(UserError, match=r"of one length .* pass z.movedim\(1, -1\)"):
         vq_lookup(normal(1, 4, 2, 2), codebook)
-    with pytest.raises(UserError, match="of one dtype on one device, got torch.bfloat16 on cpu and torch.float32"):
+    with pytest.raises(UserError, match=r"of one dtype on one device, got torch\.bfloat16 on cpu and torch\.float32"):
         vq_lookup(z.bfloat16(), codebook)
-    with pytest.raises(UserError, match="z must be of float32, bfloat16, float16, float64, got torch.int64"):
+    with pytest.raises(UserError, match=r"z must be of float32, bfloat16, float16, float64, got torch\.int64"):
         vq_lookup(z.long(), codebook)
     with pytest.raises(UserError, match=r"D of 1 or more, got \[3, 0\]"):
         vq_lookup(z[:, :0], codebook[:, :0])

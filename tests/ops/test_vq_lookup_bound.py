@@ -1,4 +1,4 @@
-"""The bounds of csrc/vq_bound.h, and the search that GPUs do with them, in torch: their kernels cannot be run everywhere.
+"""The bounds of csrc/vq_bound.h, and the search that GPUs do with them, in torch: not every machine has a GPU.
 
 Scores are computed as matrix units do, from bfloat16 copies with sums in float32, and by harsher sums than any of them.
 """

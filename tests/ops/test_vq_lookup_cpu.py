@@ -1,4 +1,4 @@
-"""What is particular to the C++ search: every way to compute scores, threads, chunks of rows, and its scratch memory."""
+"""What is particular to the C++ search: every way to compute scores, threads, chunks of rows, scratch memory."""
 
 from __future__ import annotations
 
