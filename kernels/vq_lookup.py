@@ -1,8 +1,9 @@
 """Nearest codes in Triton, in three kernels: pack, score, select. The twin of csrc/cuda/vq_lookup.cu.
 
 pack rounds to bfloat16 and keeps what bounds need (csrc/vq_bound.h has the proof); score multiplies tiles and
-keeps, for every row and group of 32 codes, only the least lower and the least upper bound; select takes the k-th least upper bound
-as limit and computes exact distances, in float64, to all codes of those groups whose lower bound does not exceed it.
+keeps, for every row and group of 32 codes, only the least lower and the least upper bound; select takes the k-th least
+upper bound as limit and computes exact distances, in float64, to all codes of those groups whose lower bound does not
+exceed it.
 Under TRITON_INTERPRET=1 all of it runs on CPU tensors, which is how it is tested without a GPU.
 """
 
