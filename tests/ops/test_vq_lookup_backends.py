@@ -14,9 +14,11 @@ from torch import Tensor
 
 from fastclipgen.ops import library, vq_lookup_kernels
 
+OP = "vq_lookup"
 BACKENDS = [
     ("reference", "cpu"),
     ("cpp", "cpu"),
+    pytest.param("cuda", "cpu", marks=pytest.mark.slow, id="emulated"),
     pytest.param("reference", "cuda", marks=pytest.mark.gpu),
     pytest.param("cuda", "cuda", marks=pytest.mark.gpu),
     pytest.param("triton", "cuda", marks=pytest.mark.gpu),
