@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastclipgen.engine.device import resolve_device
+from fastclipgen.engine.race import Race
 from fastclipgen.errors import unknown
 from fastclipgen.ops import library
 
@@ -37,6 +38,7 @@ SHOWN = (
     "constraints",
     "steps",
     "tracks",
+    "finalists",
     "compile",
 )
 TESTS = ("tests/bench/test_reference.py", "tests/bench/test_loop_ra_views.py", "tests/bench/test_loop_rb_views.py")
@@ -128,7 +130,9 @@ def _lane(subject: Subject, case: Case, key: str, times: list[float], tracks: in
     engine = name == "engine"
     run = EngineRun(subject, int(batch)) if engine else ReferenceRun(subject, habits=_habits(case, name))
     cuda = subject.device.type == "cuda"
-    steps = (subject.job.config.steps or 1) * tracks  # every track is a row that takes its steps
+    steps = subject.job.config.steps or 1
+    race = Race(tracks, subject.job.config.finalists or tracks, steps)
+    steps *= sum(rows * share for rows, share in race.parts)  # every track is a row that takes its steps
     dtype = None if engine else _habits(case, name).dtype
     return Lane(
         name=name,  # pyright: ignore[reportArgumentType]
