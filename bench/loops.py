@@ -62,11 +62,11 @@ _CLIP = "random:ViT-B-32"  # times do not depend on what the weights are
 CASES = {
     "demo": Case("the default demo, built-in CLIP", {"clip": ["builtin"]}, PLAIN, None, None, 12, 512),
     "das": Case(
-        "R-C, Direct Ascent Synthesis: three CLIPs, 336 tensors",
-        {"clip": [_CLIP] * 3, "generator": "stack", "width": 224, "height": 224, "cutouts": "das", "views": 32},
+        "R-C, Direct Ascent Synthesis: 336 tensors (with one CLIP; --clip three times for its three)",
+        {"clip": [_CLIP], "generator": "stack", "width": 224, "height": 224, "cutouts": "das", "views": 32},
         DAS,
         (1,),
-        10,
+        3,
         1,
     ),
     "vqgan": Case(
@@ -74,7 +74,7 @@ CASES = {
         {"clip": [_CLIP], "generator": "pixels", "width": 512, "height": 512, "cutouts": "vqgan", "views": 32},
         VQGAN,
         (1,),
-        10,
+        3,
         1,
     ),
     "crowson": Case(
@@ -82,7 +82,7 @@ CASES = {
         {"clip": [_CLIP], "generator": "pixels", "width": 480, "height": 480, "cutouts": "crowson", "views": 64},
         VQGAN,
         (1,),
-        10,
+        3,
         1,
     ),
 }
