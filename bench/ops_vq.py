@@ -20,7 +20,7 @@ _SIZES = ((256, 1024), (1024, 1024), (1024, 16384))
 
 def cases(batch: int, device: torch.device, small: bool) -> list[OpCase]:
     """Searches as in a step of VQGAN+CLIP, with the straight-through gradient; statistics of a training batch."""
-    sizes = ((64, 128),) if small else _SIZES
+    sizes = ((256, 128),) if small else _SIZES
     features = 16 if small else _FEATURES
     found = [_search(batch * vectors, codes, features, batch, device) for vectors, codes in sizes]
     return [*found, _statistics(batch * sizes[-1][0], sizes[-1][1], features, batch, device)]
