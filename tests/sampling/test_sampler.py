@@ -85,9 +85,7 @@ def test_tokens_that_were_returned_stay(model: Transformer) -> None:
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_drawing_never_waits_for_the_host(
-    model: Transformer, choice: Choice, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_drawing_never_waits_for_the_host(model: Transformer, choice: Choice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "choose", lambda *_: "reference")  # compiled operators are opaque to the watch
     sampler = Sampler(model, 2, choice)
     given, own = conditions(2), seeds(2)
