@@ -23,13 +23,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generators": {"assets", "ops", "models"},
     "guidance": {"ops"},
     "engine": {"ops", "generators", "perceptors", "guidance"},
+    "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
     "training": {"assets", "ops", "data", "models", "generators", "perceptors"},
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},
 }
-BELOW_API = {"assets", "ops", "data", "models", "perceptors", "generators", "guidance", "engine", "outputs"}
+BELOW_API = {
+    "assets", "ops", "data", "models", "perceptors", "generators", "guidance", "engine", "sampling", "outputs",
+}  # fmt: skip
 MAY_IMPORT["config"] = BELOW_API
 MAY_IMPORT["api"] = BELOW_API | {"config"}
 MAY_IMPORT["evaluation"] = BELOW_API | {"config", "api"}

@@ -8,7 +8,7 @@ into two more before each replay. Knows nothing of what a step computes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,13 +25,13 @@ Step = Callable[[RunState, Tensor, Tensor], tuple[RunState, Tensor, Tensor]]
 def record(
     work: Callable[[], T],
     device: torch.device,
-    pool: tuple[int, int] | None = None,
+    pool: Any = None,
     warm_up: Callable[[], object] | None = None,
 ) -> tuple[torch.cuda.CUDAGraph, T]:
     """A graph that does `work` at every replay, and what `work` returned: tensors that each replay overwrites.
 
-    Before, `warm_up` (None: `work` itself) runs a few times on a stream of its own. Graphs of one `pool` share memory:
-    each may only be replayed when nobody needs the results of the others any more. Raises what `work` raises.
+    Before, `warm_up` (None: `work` itself) runs a few times on a stream of its own. Graphs of one `pool`
+    (torch.cuda.graph_pool_handle) share memory: each may only be replayed when nobody needs the results of the others any more. Raises what `work` raises.
     """
     aside = torch.cuda.Stream(device)
     aside.wait_stream(torch.cuda.current_stream(device))

@@ -55,7 +55,7 @@ def choose(logits: Tensor, uniform: Tensor, choice: Choice) -> Tensor:
     """Tokens int64 [B] from logits float32 [B, V] and uniform numbers float32 [B] in [0, 1), one for each row.
 
     The order is CLIP-GEN's: temperature, top-k, then top-p of what top-k left. Tokens lie on the unit line in order of
-    falling probability, so the same uniform number gives a likely token however many unlikely ones are cut off.
+    falling probability.
     """
     if choice.temperature == 0:
         return logits.argmax(-1)
@@ -71,8 +71,8 @@ def choose(logits: Tensor, uniform: Tensor, choice: Choice) -> Tensor:
 
 
 def rank(weight: Tensor, uniform: Tensor) -> Tensor:
-    """Places int64 [B] in rows of weights float32 [B, K], each drawn in proportion to its weight; never one of 0."""
+    """Places int64 [B] in rows of weights float32 [B, K], drawn in proportion to the weights; never one of weight 0."""
     below = weight.cumsum(-1)
-    total = below[:, -1:]
-    # the product may round up to the total; the second count then ends at the last weight above 0
-    return torch.minimum((below <= uniform[:, None] * total).sum(-1), (below < total).sum(-1))
+    # less than the total for every number below 1 that philox gives (24 bits), so the count ends at a weight above 0
+    aim = uniform[:, None] * below[:, -1:]
+    return (below <= aim).sum(-1)
