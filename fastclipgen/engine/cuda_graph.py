@@ -31,7 +31,8 @@ def record(
     """A graph that does `work` at every replay, and what `work` returned: tensors that each replay overwrites.
 
     Before, `warm_up` (None: `work` itself) runs a few times on a stream of its own. Graphs of one `pool`
-    (torch.cuda.graph_pool_handle) share memory: each may only be replayed when nobody needs the results of the others any more. Raises what `work` raises.
+    (torch.cuda.graph_pool_handle) share memory: each may only be replayed when nobody needs the results of the others
+    any more. Raises what `work` raises.
     """
     aside = torch.cuda.Stream(device)
     aside.wait_stream(torch.cuda.current_stream(device))
