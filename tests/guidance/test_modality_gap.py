@@ -72,7 +72,7 @@ def test_shift_moves_the_centre_from_sets_that_are_not_pairs() -> None:
     mapped = bridge(texts)
     torch.testing.assert_close(mapped.norm(dim=-1), torch.ones(60))
     centre = pictures.mean(0).expand(60, -1)
-    assert mean_cosine(mapped, centre) > 0.85 > mean_cosine(texts, centre) + 0.3
+    assert mean_cosine(mapped, centre) > 0.8 > mean_cosine(texts, centre) + 0.3
     expected = F.normalize(texts - texts.mean(0) + pictures.mean(0), dim=-1)
     torch.testing.assert_close(mapped.double(), expected, atol=1e-6, rtol=0)
 

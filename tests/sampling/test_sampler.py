@@ -51,7 +51,7 @@ def test_the_cache_changes_no_token(model: Transformer, choice: Choice) -> None:
     uniform = uniforms(seeds(2), 0, Stream.TOKENS, TINY.block, 3).flatten(0, 1)
     expected = without_a_cache(model, conditions(2).repeat_interleave(3, 0), uniform, choice)
     assert torch.equal(got.flatten(0, 1), expected)
-    assert len(expected.unique()) > 5
+    assert len(expected.unique()) > 3
 
 
 @pytest.mark.parametrize("choice", [CHOICES[1], CHOICES[3]])
