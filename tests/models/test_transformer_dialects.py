@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from fastclipgen.errors import UserError
 from fastclipgen.models.transformer import MEDIUM, Geometry
 from fastclipgen.models.transformer_dialects import adopt, build
+from fastclipgen.weights.checkpoint import read_tensors
 
 TINY = Geometry(layers=3, width=32, heads=4, vocabulary=11, block=9, condition=6)
 
@@ -72,6 +75,15 @@ def test_a_checkpoint_computes_what_it_did(plain: Plain) -> None:
     torch.testing.assert_close(model(condition, tokens), plain(condition, tokens), atol=2e-5, rtol=2e-5)
     again = build(model.state_dict(), "ours.pt", heads=TINY.heads)
     assert torch.equal(again(condition, tokens), model(condition, tokens))
+
+
+def test_a_file_as_clip_gen_writes_it(plain: Plain, tmp_path: Path) -> None:
+    optimizer = torch.optim.AdamW(plain.parameters()).state_dict()
+    content = {"model": plain.state_dict(), "optimizer": optimizer, "scaler": {}, "epoch": 3, "step": 9, "val_loss": 5.2}
+    torch.save(content, tmp_path / "gpt_coco.pt")
+    model = build(read_tensors(tmp_path / "gpt_coco.pt", "gpt_coco"), "gpt_coco.pt", heads=TINY.heads)
+    assert model.geometry == TINY
+    assert torch.equal(model.blocks[2].qkv.bias, plain.blocks[2].encoder.self_attn.in_proj_bias)  # pyright: ignore
 
 
 def test_the_geometry_of_gpt2_medium() -> None:

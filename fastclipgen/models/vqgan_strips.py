@@ -1,0 +1,107 @@
+"""A VQGAN's decoder for pictures that are too large to be decoded in one piece: the same picture up to rounding.
+
+Attention and GroupNorm see the whole picture, so tiles that are decoded apart do not fit together. Here only what is
+local is cut: norms get their statistics from the whole map, and then norm, SiLU and convolution go over horizontal
+strips of it, each with the one row of its neighbours that a 3x3 convolution reads. Attention stays whole: it is at
+coarse levels only, and torch's fused kernels keep no matrix of h*w x h*w.
+
+A plain decoder keeps seven maps of each block for its backward; here the strips keep nothing (they are computed again),
+and what stays are the two that convolutions read. Knows nothing of what is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from fastclipgen.models.vqgan import Decoder
+from fastclipgen.models.vqgan_layers import Block, Norm, Upsample
+
+
+def decode(decoder: Decoder, z: Tensor, rows: int) -> Tensor:
+    """`decoder(z)` with convolutions over at most `rows` rows (1 or more) of any map at once.
+
+    z [B, z_channels, h, w] -> pictures [B, 3, h*f, w*f]. Maps of no more rows are done whole.
+    """
+    x = decoder.conv_in(z)
+    for layer in decoder.layers():
+        if isinstance(layer, Block):
+            x = _block(layer, x, rows)
+        elif isinstance(layer, Upsample):
+            x = _upsample(layer, x, rows)
+        else:
+            x = layer(x)
+    return _norm_conv(decoder.norm_out, decoder.conv_out, x, rows)
+
+
+def _block(block: Block, x: Tensor, rows: int) -> Tensor:
+    h = _norm_conv(block.norm1, block.conv1, x, rows)
+    return _norm_conv(block.norm2, block.conv2, h, rows, lambda part: block.shortcut(part), x)
+
+
+def _norm_conv(
+    norm: Norm, conv: nn.Conv2d, x: Tensor, rows: int, beside: Callable[[Tensor], Tensor] | None = None,
+    other: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """conv(SiLU(norm(x))), plus beside(other) where given."""
+    if x.shape[2] <= rows:
+        out = conv(norm(x))
+        return out if beside is None or other is None else beside(other) + out
+    scale, shift = affine(norm, x)
+
+    def strip(part: Tensor, scale: Tensor, shift: Tensor, beside_it: Tensor | None, above: int, below: int) -> Tensor:
+        lit = F.silu(torch.addcmul(shift, part, scale))
+        out = F.conv2d(F.pad(lit, (1, 1, above, below)), conv.weight, conv.bias)
+        return out if beside is None or beside_it is None else beside(beside_it) + out
+
+    return _over_strips(strip, x, rows, scale, shift, other=other)
+
+
+def _upsample(layer: Upsample, x: Tensor, rows: int) -> Tensor:
+    if 2 * x.shape[2] <= rows:
+        return layer(x)
+    conv = layer.conv
+
+    def strip(part: Tensor, _: Tensor | None, above: int, below: int) -> Tensor:
+        large = F.interpolate(part, scale_factor=2.0, mode="nearest")
+        # the neighbour's row became two, of which the nearer is read
+        large = large[:, :, 1 - above : large.shape[2] - (1 - below)]
+        return F.conv2d(F.pad(large, (1, 1, above, below)), conv.weight, conv.bias)
+
+    return _over_strips(strip, x, max(1, rows // 2))
+
+
+def _over_strips(
+    strip: Callable[..., Tensor], x: Tensor, rows: int, *more: Tensor, other: Tensor | None = None
+) -> Tensor:
+    """strip(part of x with one row above and below, *more, the same part of `other` without them, above, below) for
+    every part of `rows` rows, put together; above, below: 1 where the map ends and there is no such row, else 0."""
+    height, parts = x.shape[2], []
+    for first in range(0, height, rows):
+        last = min(first + rows, height)
+        above, below = int(first == 0), int(last == height)
+        part = x[:, :, first - 1 + above : last + 1 - below]
+        beside = None if other is None else other[:, :, first:last]
+        if torch.is_grad_enabled():
+            made = checkpoint(strip, part, *more, beside, above, below, use_reentrant=False, preserve_rng_state=False)
+        else:
+            made = strip(part, *more, beside, above, below)
+        assert isinstance(made, Tensor)
+        parts.append(made)
+    return torch.cat(parts, 2)
+
+
+def affine(norm: Norm, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What GroupNorm does to x [B, C, h, w] as x * scale + shift, each [B, C, 1, 1], of x's dtype."""
+    batch, channels = x.shape[:2]
+    wide = torch.promote_types(x.dtype, torch.float32)
+    groups = x.unflatten(1, (norm.num_groups, -1))  # [B, G, C/G, h, w]
+    var, mean = torch.var_mean(groups.to(wide), (2, 3, 4), correction=0, keepdim=True)
+    scale = (var + norm.eps).rsqrt().expand(-1, -1, channels // norm.num_groups, 1, 1).reshape(batch, channels, 1, 1)
+    mean = mean.expand(-1, -1, channels // norm.num_groups, 1, 1).reshape(batch, channels, 1, 1)
+    scale = scale * norm.weight.to(wide)[:, None, None]
+    return scale.to(x.dtype), (norm.bias.to(wide)[:, None, None] - mean * scale).to(x.dtype)
