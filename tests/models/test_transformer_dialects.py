@@ -79,7 +79,7 @@ def test_a_checkpoint_computes_what_it_did(plain: Plain) -> None:
 
 def test_a_file_as_clip_gen_writes_it(plain: Plain, tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(plain.parameters()).state_dict()
-    content = {"model": plain.state_dict(), "optimizer": optimizer, "scaler": {}, "epoch": 3, "step": 9, "val_loss": 5.2}
+    content = {"model": plain.state_dict(), "optimizer": optimizer, "scaler": {}, "epoch": 3, "val_loss": 5.2}
     torch.save(content, tmp_path / "gpt_coco.pt")
     model = build(read_tensors(tmp_path / "gpt_coco.pt", "gpt_coco"), "gpt_coco.pt", heads=TINY.heads)
     assert model.geometry == TINY
