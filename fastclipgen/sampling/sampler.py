@@ -102,7 +102,7 @@ class Sampler:
         """Tokens [n, block] of n <= rows samples."""
         block = self.model.geometry.block
         if self._graph and not self._recorded:
-            self._record()
+            self._recorded = self._record()
         self._begin(conditions, uniform)
         for k in range(block):
             extent = min(block, (k // STRIDE + 1) * STRIDE)
@@ -125,23 +125,26 @@ class Sampler:
         try:
             self._draw(self.model, self.choice, self._desk, position, extent)
         except Exception as error:
-            if not self._compiled:
+            if not self._compiled or _is_plain(error):
                 raise
-            raise _explained(error, "compiled", "compiled") from error
+            raise UserError(f"the sampler cannot be compiled ({first_line(error)}); leave out compiled=True") from error
 
-    def _record(self) -> None:
-        """One graph for each extent; they share their memory, as one always runs after the other."""
-        block, pool = self.model.geometry.block, torch.cuda.graph_pool_handle()
+    def _record(self) -> dict[int, torch.cuda.CUDAGraph]:
+        """A graph for each extent; they share their memory, as one always runs after the other."""
+        block, pool, recorded = self.model.geometry.block, torch.cuda.graph_pool_handle(), {}
         for extent in [*range(STRIDE, block, STRIDE), block]:
             try:
                 graph, _ = record(lambda e=extent: self._step(self._position, e), self._position.device, pool)
             except RuntimeError as error:
-                raise _explained(error, "recorded as a CUDA graph", "graph") from error
-            self._recorded[extent] = graph
+                if _is_plain(error):
+                    raise
+                raise UserError(
+                    f"the sampler cannot be recorded as a CUDA graph ({first_line(error)}); leave out graph=True"
+                ) from error
+            recorded[extent] = graph
+        return recorded
 
 
-def _explained(error: Exception, what: str, option: str) -> Exception:
-    """The sentence for a step that failed because of an option; what was wrong without it stays as it is."""
-    if isinstance(error, UserError) or is_out_of_memory(error):
-        return error
-    return UserError(f"the sampler cannot be {what} ({first_line(error)}); leave out {option}=True")
+def _is_plain(error: Exception) -> bool:
+    """Whether an error has nothing to do with how the step is carried out."""
+    return isinstance(error, UserError) or is_out_of_memory(error)

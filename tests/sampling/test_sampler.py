@@ -174,3 +174,15 @@ def test_a_compiler_that_fails_is_named(model: Transformer, monkeypatch: pytest.
     monkeypatch.setattr(plain, "_draw", broken)
     with pytest.raises(RuntimeError, match="it broke"):
         plain.sample(conditions(1), seeds(1))
+
+
+def test_memory_that_is_not_there_is_not_blamed_on_the_compiler(
+    model: Transformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    sampler = Sampler(model, 1, compiled=True)
+    monkeypatch.setattr(sampler, "_draw", full)
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
+        sampler.sample(conditions(1), seeds(1))
