@@ -83,11 +83,14 @@ def test_the_cache_is_one_tensor_of_the_precision_of_the_weights(model: Transfor
     assert all(part.is_contiguous() and part.eq(0).all() for part in parts)
 
 
-def test_dropout_is_for_training_only() -> None:
-    torch.manual_seed(0)
+@pytest.mark.parametrize("silent", ["mix", "narrow"])
+def test_dropout_is_for_training_only_and_in_both_halves_of_a_block(silent: str) -> None:
     model = Transformer(TINY, dropout=0.5)
+    for block in model.blocks:  # one half adds nothing
+        torch.nn.init.zeros_(block.get_submodule(silent).get_parameter("weight"))
     condition, tokens = pictures(2, 4)
-    assert not torch.equal(model(condition, tokens), model(condition, tokens))
+    with torch.random.fork_rng():
+        assert not torch.equal(model(condition, tokens), model(condition, tokens))
     model.eval()
     assert torch.equal(model(condition, tokens), model(condition, tokens))
 
