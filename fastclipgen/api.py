@@ -127,7 +127,7 @@ class Job:
         if own is not None:
             decided |= {"width": own.width, "height": own.height}
         if start is not None:
-            decided |= {"starts": 1, "tracks": 1}
+            decided |= {"starts": 1, "tracks": 1, "finalists": 1}
         config = config.model_copy(update=decided)
         seed = secrets.randbits(32) if config.seed is None else config.seed
         rates = {kind: rule.default_lr for kind, rule in optimizers.OPTIMIZERS.items()}
@@ -161,6 +161,7 @@ class Job:
             config.tracks or 1,
             Way(cut, self.compiling.on, strict=config.compile == "on", graph=not own_module),
             self.notice,
+            config.finalists,
         )
 
     @property

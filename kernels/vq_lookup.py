@@ -63,7 +63,7 @@ def _pack_kernel(
     known = square < _INFINITY
     bounded = known & (norm <= _LARGEST)
     if CODES:
-        half = 0.5 * square * (1.0 - _SLACK)
+        half = 0.5 * square * (1.0 - _SLACK)  # pyright: ignore[reportOperatorIssue]
         tl.store(first + row, tl.where(bounded, half, tl.where(known, -_INFINITY, _INFINITY)).to(tl.float32))
         tl.store(norms + row, tl.where(bounded, norm * _ROUND_UP, 1.0).to(tl.float32))
         tl.store(thirds + row, tl.where(bounded, away / norm * _ROUND_UP, 0.0).to(tl.float32))
@@ -207,9 +207,8 @@ def search(z: Tensor, codebook: Tensor, distances: Tensor | None, indices: Tenso
     lines, code_terms = z.new_empty((codes, padded), dtype=torch.bfloat16), z.new_empty((3, codes), dtype=torch.float32)
     bounds = z.new_empty((2, n, groups), dtype=torch.float32)
     _pack_kernel[(n,)](z, *z.stride(), depth, padded, rounded.view(torch.int16), *terms, CODES=False, BLOCK=_FEATURES)  # type: ignore[reportIndexIssue]
-    _pack_kernel[(codes,)](  # type: ignore[reportIndexIssue]
-        codebook, *codebook.stride(), depth, padded, lines.view(torch.int16), *code_terms, CODES=True, BLOCK=_FEATURES
-    )
+    sources = (codebook, *codebook.stride(), depth, padded)
+    _pack_kernel[(codes,)](*sources, lines.view(torch.int16), *code_terms, CODES=True, BLOCK=_FEATURES)  # type: ignore[reportIndexIssue]
     grid = (triton.cdiv(n, _ROWS), triton.cdiv(codes, _CODES))
     # the interpreter, which alone sees CPU tensors, multiplies the bits of bfloat16
     sizes = {"ROWS": _ROWS, "CODES": _CODES, "STEP": _STEP, "WIDEN": not z.is_cuda}

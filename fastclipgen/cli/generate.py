@@ -57,6 +57,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--warmup", type=number, default=0.0, metavar="FRACTION", help="of the steps")
     add("--starts", type=whole(), help="random starts that are scored before the first step")
     add("--tracks", type=whole(), help="how many of the best starts are optimised; the best one is published")
+    add("--finalists", type=whole(), help="how many of the tracks go on after a quarter of the steps")
     add("--ema", type=number, default=0.0, metavar="DECAY", help="publish a moving average of the parameters")
     add("--keep-best", action="store_true", help="publish the step with the lowest loss instead of the last")
     group = parser.add_argument_group("where it runs")

@@ -13,17 +13,17 @@ from fastclipgen.config.run import RunConfig
 # Per generator, with the built-in CLIP and with real ones. Whatever is missing is in COMMON.
 COMMON: dict[str, Any] = {
     "steps": 300, "views": 32, "cutouts": "crops", "loss": "cosine", "optimizer": "adam", "learning_rate": 0.05,
-    "schedule": "constant", "starts": 1, "tracks": 1, "constraints": [],
+    "schedule": "constant", "starts": 1, "tracks": 1, "finalists": 2, "constraints": [],
 }  # fmt: skip
 BUILTIN: dict[str, dict[str, Any]] = {
     "vae": {"size": 192, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15, "schedule": "cosine:0.1",
             "starts": 4096, "tracks": 6},
     "stack": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.008,
-              "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 3},
+              "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 6},
     "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.02,
-               "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 3},
-    "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1",
-                "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 3},
+               "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 6},
+    "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.08,
+                "schedule": "cosine:0.1", "constraints": ["colour_tv:2"], "starts": 4096, "tracks": 6},
     "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {
@@ -61,6 +61,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
     # a number that was asked for is kept: make_config has refused what does not go together
     starts = 1 if config.init else chosen("starts") if config.starts else max(chosen("starts"), config.tracks or 1)
     tracks = 1 if config.init else min(chosen("tracks"), starts)
+    finalists = min(chosen("finalists"), tracks)
     return config.model_copy(
         update={
             "generator": generator,
@@ -71,6 +72,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
             "learning_rate": rate if config.learning_rate is None else config.learning_rate,
             "starts": starts,
             "tracks": tracks,
+            "finalists": finalists,
             **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "schedule", "constraints")},
         }
     )

@@ -13,6 +13,7 @@ from fastclipgen import __version__
 from fastclipgen.config.run import RunConfig, parse_memory
 from fastclipgen.engine import compile_choice, compiled, memory
 from fastclipgen.engine.compile_choice import Choice
+from fastclipgen.engine.race import Race
 from fastclipgen.engine.step import Guide
 from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.ops import library
@@ -51,20 +52,25 @@ def choose_compiling(
         return Choice(False, "what a module given in Python does at each call is not known")
     costs = compile_choice.recall(compiled.cache_folder(), kind_of_step(config, batch, device))
     if costs is None:
-        costs = compile_choice.guess(guides, batch * (config.tracks or 1), device)
+        parts = [(batch * tracks, share) for tracks, share in _race(config).parts]
+        costs = compile_choice.guess(guides, parts, device)
     return compile_choice.choose(config.compile, (config.steps or 0) * batches, costs, compiled.obstacle(device))
 
 
 def kind_of_step(config: RunConfig, batch: int, device: torch.device) -> str:
     """A name for everything that compiled code depends on, as far as it can be known without compiling."""
     facts = {
-        "rows": batch * (config.tracks or 1),
+        "rows": [batch * tracks for tracks, _ in _race(config).parts],
         "prompts": most_prompts(config),
         "start": [config.init is not None, config.mask is not None],
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "versions": [__version__, torch.__version__],
     }
     return compile_choice.key_of(config.model_dump(include=STEP_SETTINGS) | facts)
+
+
+def _race(config: RunConfig) -> Race:
+    return Race(config.tracks or 1, config.finalists or config.tracks or 1, config.steps or 0)
 
 
 def most_prompts(config: RunConfig) -> int:

@@ -50,6 +50,7 @@ class RunConfig(BaseModel):
     warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps")
     starts: int | None = Field(None, ge=1, le=65536, description="random starts scored before the first step")
     tracks: int | None = Field(None, ge=1, le=64, description="how many of the best starts are optimised")
+    finalists: int | None = Field(None, ge=1, le=64, description="how many tracks go on after a quarter of the steps")
     ema: float = Field(0.0, ge=0, lt=1, description="publish a moving average of the parameters")
     keep_best: bool = Field(False, description="publish the step with the lowest loss instead of the last")
     init: str | None = Field(None, description="path of a start picture")
@@ -115,6 +116,10 @@ def make_config(values: dict[str, Any]) -> RunConfig:
     if config.starts and (config.tracks or 1) > config.starts:
         raise UserError(
             f"expected no more tracks than starts, got {config.tracks} of {config.starts}; raise the starts"
+        )
+    if config.tracks and (config.finalists or 1) > config.tracks:
+        raise UserError(
+            f"expected no more finalists than tracks, got {config.finalists} of {config.tracks}; raise the tracks"
         )
     if config.keep_best and config.ema:
         raise UserError("keep_best and ema both decide which parameters are published; leave one of them out")

@@ -74,12 +74,13 @@ def choose(asked: str, steps: int, costs: Costs, obstacle: str | None = None) ->
     return Choice(False, why if costs.measured else f"{why}; 'fastclipgen warmup' makes starts quick")
 
 
-def guess(guides: Sequence[Guide], rows: int, device: torch.device) -> Costs:
-    """Costs of a step of `rows` rows from the arithmetic of its perceptors alone."""
+def guess(guides: Sequence[Guide], parts: Sequence[tuple[int, float]], device: torch.device) -> Costs:
+    """Costs from the arithmetic of the perceptors alone. parts: the rows of a step and their share of the steps."""
     kind = device.type if device.type in FLOPS else "cpu"
+    rows = sum(rows * share for rows, share in parts)
     work = sum(2 * image_flops(guide.perceptor) * guide.views * rows for guide in guides)  # forward and backward
     speed = FLOPS[kind] * (torch.get_num_threads() if kind == "cpu" else 1)
-    return Costs(START[kind], OVERHEAD[kind] + work / speed, GAIN[kind], False)
+    return Costs(START[kind] * len(parts), OVERHEAD[kind] + work / speed, GAIN[kind], False)
 
 
 def image_flops(perceptor: FrozenPerceptor) -> int:

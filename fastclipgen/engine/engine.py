@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fastclipgen.engine.memory import is_out_of_memory
+from fastclipgen.engine.race import Race
 from fastclipgen.engine.readback import Readback
 from fastclipgen.engine.step import Recipe, RunState, Task, begin, canvas, finish, score
 from fastclipgen.engine.stepper import EAGER, Notice, Stepper, Way
@@ -57,8 +58,8 @@ class EngineResult:
 
 class Engine:
     """Runs a recipe. `starts`: how many random starts of each picture are scored first; `tracks`: how many of the best
-    of them are optimised, of which the best is published; `way`: how steps are taken; `notice` gets a line where that
-    had to change."""
+    of them are optimised, of which the best is published; `finalists`: how many of those go on after a part of the
+    steps (race.py; None: all); `way`: how steps are taken; `notice` gets a line where that had to change."""
 
     def __init__(
         self,
@@ -68,8 +69,10 @@ class Engine:
         tracks: int = 1,
         way: Way = EAGER,
         notice: Notice = lambda line: None,
+        finalists: int | None = None,
     ) -> None:
         self.recipe, self.rates, self.starts, self.tracks = recipe, rates, max(starts, tracks), tracks
+        self.finalists = finalists or tracks
         self.stepper = Stepper(recipe, rates, way, notice)
 
     def run(
@@ -88,20 +91,24 @@ class Engine:
         task, params = self.prepared(task, params, seeds)
         tracks = len(task.seeds) // pictures
         state, done = begin(self.recipe, params), 0
-        losses = Readback(task.seeds.device)
+        losses, race = Readback(task.seeds.device), Race(tracks, self.finalists, len(self.rates))
         self.stepper.begin(task)
         for step in range(len(self.rates)):
             if interrupted is not None and interrupted():
                 break
             state, loss, images = self.stepper.take(state, step)
             done = step + 1
-            # of several tracks the callbacks see the first of each picture: the one with the best start
+            # of several tracks the callbacks see the first of each picture: the one with the best start, or standing
             losses.push(done, loss[::tracks])
             if callbacks:
                 info = StepInfo(done, len(self.rates), loss[::tracks], losses.newest(), images[::tracks], self.recipe)
                 stop = [callback(info) for callback in callbacks]  # all of them see every step
                 if any(answer is True for answer in stop):
                     break
+            race.note(done, loss)
+            if (finals := race.finals(done)) is not None:
+                task, state, tracks = task.rows(finals), state.rows(finals), race.finalists
+                self.stepper.begin(task, last_part=True)
         return self._publish(task, state, tracks, done)
 
     def prepared(self, task: Task, params: Params | None, seeds: Tensor | None = None) -> tuple[Task, Params]:

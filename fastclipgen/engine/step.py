@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from fastclipgen.engine.ema import BestState, Ema, EmaState, KeepBest
 from fastclipgen.engine.optimizers import Optimizer, Sgd, State
@@ -76,6 +77,10 @@ class RunState(NamedTuple):
     ema: EmaState | None
     best: BestState | None
     alive: Tensor
+
+    def rows(self, index: Tensor) -> RunState:
+        """The state of the pictures `index` (int64 [M]), in memory of its own. Counters have no rows."""
+        return tree_map_only(Tensor, lambda x: x[index] if x.ndim else x.clone(), self)
 
 
 def begin(recipe: Recipe, params: Params) -> RunState:

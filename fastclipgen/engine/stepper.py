@@ -85,17 +85,17 @@ class Stepper:
         self._recipe, self._rates, self._notice = recipe, rates, notice
         self._views = max((guide.views for guide in recipe.guides), default=1)
         self._program: Program | None = None
-        self._rows = 0  # of the first run: what the program is compiled for
+        self._rows: dict[bool, int] = {}  # of the parts of the first run: what the program is compiled for
         self._task: Task | None = None
         self._step: Step | None = None
         self._captured: CapturedStep | None = None
         self._taken = False  # whether a step was taken this way
 
-    def begin(self, task: Task) -> None:
-        """The pictures of the steps to come."""
+    def begin(self, task: Task, last_part: bool = False) -> None:
+        """The pictures of the steps to come. `last_part`: they are what is left of those before."""
         device = task.seeds.device
         self._task, self._step, self._captured, self._taken = task, None, None, False
-        self._rows = self._rows or len(task.seeds)
+        self._whole = self._rows.setdefault(last_part, len(task.seeds)) == len(task.seeds)
         self._rates = self._rates.to(device)
         self._numbers = torch.arange(len(self._rates), device=device)  # nothing is sent to the device during the run
 
@@ -127,7 +127,7 @@ class Stepper:
 
     def _make(self) -> Step:
         assert self._task is not None, "begin comes first"
-        if self.way.compiled and len(self._task.seeds) != self._rows:  # a last, smaller batch is not worth compiling
+        if self.way.compiled and not self._whole:  # a last, smaller batch is not worth compiling
             return Program(self._recipe, self.way.cut, compiled=False).step_of(self._task)
         if self._program is None:
             self._program = Program(self._recipe, self.way.cut, self.way.compiled)

@@ -16,6 +16,7 @@ import torch
 
 from fastclipgen.engine.compile_choice import Costs
 from fastclipgen.engine.engine import Engine
+from fastclipgen.engine.race import Race
 from fastclipgen.engine.step import Task, begin
 from fastclipgen.engine.stepper import Stepper
 from fastclipgen.generators.base import Params
@@ -37,20 +38,30 @@ def warm_up(engine: Engine, task: Task, params: Params | None) -> WarmUp:
     Raises UserError where compiling fails.
     """
     loading = _seconds(lambda: importlib.import_module("torch._inductor.compile_fx"))
-    runs = _Runs(engine, task, params)
-    _, eager = runs.time(compiled=False)
-    first, compiled = runs.time(compiled=True)
+    pictures = len(task.seeds)
+    task, params = engine.prepared(task, params)
+    tracks = len(task.seeds) // pictures
+    parts = Race(tracks, engine.finalists, len(engine.rates)).parts
+    runs = [_Runs(engine, task, params, pictures * rows) for rows, _ in parts]
+
+    def mean(taken: list[tuple[float, float]]) -> float:
+        return sum(share * step for (_, share), (_, step) in zip(parts, taken, strict=True))
+
+    eager = mean([run.time(compiled=False) for run in runs])
+    first = [run.time(compiled=True) for run in runs]
     torch._dynamo.reset()  # forgets what is compiled in this process, so that the disk must have it
-    start, _ = runs.time(compiled=True)
-    return WarmUp(loading + first, Costs(loading + start, eager, 1 - compiled / eager, True))
+    again = [run.time(compiled=True) for run in runs]
+    costs = Costs(loading + sum(start for start, _ in again), eager, 1 - mean(first) / eager, True)
+    return WarmUp(loading + sum(start for start, _ in first), costs)
 
 
 class _Runs:
-    """Short runs that all begin alike."""
+    """Short runs that all begin alike, with the first `rows` rows of a task and its parameters."""
 
-    def __init__(self, engine: Engine, task: Task, params: Params | None) -> None:
-        self._engine = engine
-        self._task, self._params = engine.prepared(task, params)
+    def __init__(self, engine: Engine, task: Task, params: Params, rows: int) -> None:
+        index = torch.arange(rows, device=task.seeds.device)
+        self._engine, self._task = engine, task.rows(index)
+        self._params = {key: value[index] for key, value in params.items()}
 
     def time(self, compiled: bool) -> tuple[float, float]:
         """Seconds of the first step and of a later one."""

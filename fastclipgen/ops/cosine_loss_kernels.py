@@ -93,8 +93,7 @@ def _compute(
                 loss, similarities, gradient if wanted else None,
             )  # fmt: skip
         return loss, similarities, gradient
-    native = library.native()
-    assert native is not None, "library.choose names only backends that exist"
+    native = library.require_native()
     call = (  # the fields of CosineLoss in csrc/cosine_loss.h
         batch, views, prompts, features,
         embeddings.data_ptr(), batch_stride, view_stride, DTYPES.index(embeddings.dtype),
@@ -108,7 +107,7 @@ def _compute(
     if backend == "cpp":
         native.cosine_loss(*call, torch.get_num_threads())
     else:
-        native.cosine_loss_cuda(*call, device.index, torch.cuda.current_stream(device).cuda_stream)
+        native.cosine_loss_cuda(*call, *library.queue(device))
     return loss, similarities, gradient
 
 

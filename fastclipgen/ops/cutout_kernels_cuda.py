@@ -21,7 +21,7 @@ def forward(
     space = _workspace(images, whole, False, False)
     numbers = (*_pictures(images), views.data_ptr(), DTYPES.index(views.dtype), space.data_ptr())
     library.require_native().cutouts_forward_cuda(
-        whole, real, [t.data_ptr() for t in arrays], step.data_ptr(), *numbers, *_queue(images.device)
+        whole, real, [t.data_ptr() for t in arrays], step.data_ptr(), *numbers, *library.queue(images.device)
     )
 
 
@@ -38,7 +38,13 @@ def backward(
     space = _workspace(images, whole, True, deterministic)
     numbers = (*_pictures(images), grad.data_ptr(), DTYPES.index(grad.dtype), out.data_ptr(), deterministic)
     library.require_native().cutouts_backward_cuda(
-        whole, real, [t.data_ptr() for t in arrays], step.data_ptr(), *numbers, space.data_ptr(), *_queue(images.device)
+        whole,
+        real,
+        [t.data_ptr() for t in arrays],
+        step.data_ptr(),
+        *numbers,
+        space.data_ptr(),
+        *library.queue(images.device),
     )
 
 
@@ -50,7 +56,3 @@ def _workspace(images: Tensor, whole: list[int], is_backward: bool, deterministi
     """Freed when the call returns: torch gives the memory only to what is queued on the same stream after it."""
     size = library.require_native().cutouts_workspace_cuda(whole, is_backward, deterministic)
     return torch.empty(size, dtype=torch.uint8, device=images.device)
-
-
-def _queue(device: torch.device) -> tuple[int | None, int]:
-    return device.index, torch.cuda.current_stream(device).cuda_stream

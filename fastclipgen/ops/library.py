@@ -50,6 +50,12 @@ def require_native() -> ModuleType:
     return _native
 
 
+def queue(device: torch.device) -> tuple[int, int]:
+    """The last arguments of the native module's CUDA functions: a device's number, its current stream's address."""
+    stream = torch.cuda.current_stream(device)
+    return stream.device_index, stream.cuda_stream
+
+
 def native_reason() -> str | None:
     """Why there is no native module, in one line, or None when there is one. setup.py leaves the build's own words."""
     if _native is not None:

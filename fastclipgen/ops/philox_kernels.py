@@ -25,8 +25,7 @@ def philox(seeds: Tensor, step: Tensor, stream: int, n: int, cutouts: int, dtype
         with torch.cuda.device(seeds.device):
             triton_philox.fill(seeds, step, stream, out)
         return out
-    native = library.native()
-    assert native is not None, "library.choose names only backends that exist"
+    native = library.require_native()
     kind = "words" if dtype == torch.int64 else "uniforms"
     shape = (stream, cutouts, n, out.data_ptr())
     if backend == "cpp":
@@ -34,8 +33,7 @@ def philox(seeds: Tensor, step: Tensor, stream: int, n: int, cutouts: int, dtype
         fill(seeds.data_ptr(), seeds.shape[0], int(step), *shape, torch.get_num_threads())
     else:
         fill = getattr(native, f"philox_{kind}_cuda")
-        queue = torch.cuda.current_stream(seeds.device).cuda_stream
-        fill(seeds.data_ptr(), seeds.shape[0], step.data_ptr(), *shape, seeds.device.index, queue)
+        fill(seeds.data_ptr(), seeds.shape[0], step.data_ptr(), *shape, *library.queue(seeds.device))
     return out
 
 

@@ -65,11 +65,10 @@ def _search(z: Tensor, codebook: Tensor, distances: Tensor | None, indices: Tens
     if len(z) == 0:
         return
     if backend == "triton":
-        with _on(z.device):
+        with torch.cuda.device_of(z):
             _triton().search(z, codebook, distances, indices)
         return
-    native = library.native()
-    assert native is not None, "library.choose names only backends that exist"
+    native = library.require_native()
     (rows, depth), codes = z.shape, len(codebook)
     where = 0 if distances is None else distances.data_ptr()
     problem = (z.data_ptr(), rows, *z.stride(), codebook.data_ptr(), codes, *codebook.stride(), depth)
@@ -80,7 +79,7 @@ def _search(z: Tensor, codebook: Tensor, distances: Tensor | None, indices: Tens
         native.vq_topk(*problem, scratch.data_ptr(), threads, "auto")
     else:
         scratch = z.new_empty(native.vq_topk_cuda_scratch(rows, codes, depth), dtype=torch.uint8)
-        native.vq_topk_cuda(*problem, scratch.data_ptr(), *_queue(z.device))
+        native.vq_topk_cuda(*problem, scratch.data_ptr(), *library.queue(z.device))
 
 
 @torch.library.custom_op("fastclipgen::vq_codes", mutates_args=())
@@ -118,8 +117,7 @@ def vq_statistics(z: Tensor, indices: Tensor, codes: int, backend: str) -> tuple
         return vq_lookup_reference.statistics(z, indices, codes)
     sums, counts = _statistics_outputs(z, codes)
     if backend == "cpp":
-        native = library.native()
-        assert native is not None, "library.choose names only backends that exist"
+        native = library.require_native()
         indices, scratch = indices.contiguous(), z.new_empty(codes + 1 + len(z), dtype=torch.int64)
         problem = (z.data_ptr(), len(z), *z.stride(), z.shape[1], _ELEMENTS[z.dtype], indices.data_ptr(), codes)
         pointers = (counts.data_ptr(), sums.data_ptr(), scratch.data_ptr())
@@ -127,13 +125,12 @@ def vq_statistics(z: Tensor, indices: Tensor, codes: int, backend: str) -> tuple
         return sums, counts
     order, begins = vq_lookup_reference.sorted_rows(indices, codes)
     if backend == "triton":
-        with _on(z.device):
+        with torch.cuda.device_of(z):
             _triton().add_rows(z, order, begins, sums)
     else:
-        native = library.native()
-        assert native is not None, "library.choose names only backends that exist"
+        native = library.require_native()
         problem = (z.data_ptr(), *z.stride(), z.shape[1], _ELEMENTS[z.dtype], order.data_ptr(), begins.data_ptr())
-        native.vq_add_rows_cuda(*problem, codes, sums.data_ptr(), *_queue(z.device))
+        native.vq_add_rows_cuda(*problem, codes, sums.data_ptr(), *library.queue(z.device))
     return sums, begins.diff()
 
 
@@ -167,11 +164,3 @@ def _triton():
     from fastclipgen.kernels import vq_lookup  # pyright: ignore[reportMissingImports]
 
     return vq_lookup
-
-
-def _on(device: torch.device) -> torch.cuda.device:
-    return torch.cuda.device(device if device.type == "cuda" else -1)  # -1: no device, for Triton's interpreter
-
-
-def _queue(device: torch.device) -> tuple[int | None, int]:
-    return device.index, torch.cuda.current_stream(device).cuda_stream

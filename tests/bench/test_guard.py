@@ -26,13 +26,14 @@ def tree(tmp_path: Path) -> Path:
     """A checkout whose op `good` has green tests and whose op `bad` has red ones."""
     folder = tmp_path / "tests" / "ops"
     folder.mkdir(parents=True)
-    (folder / "test_good.py").write_text("def test_a():\n    pass\n", encoding="utf-8")
+    slow = "import pytest\n@pytest.mark.slow\ndef test_of_another_device():\n    assert 0\n"
+    (folder / "test_good.py").write_text(f"def test_a():\n    pass\n\n{slow}", encoding="utf-8")
     (folder / "test_bad_native.py").write_text("def test_b():\n    assert 1 == 2\n", encoding="utf-8")
     return tmp_path
 
 
 def test_green_tests_let_pass_and_red_ones_do_not(tree: Path) -> None:
-    assert guard.check(["good"], root=tree) == "1 files: 1 passed"
+    assert guard.check(["good"], root=tree) == "1 files: 1 passed, 1 deselected, 1 warning"
     with pytest.raises(guard.RedTests, match=r"no figures, .*tests/ops/test_bad_native.py::test_b"):
         guard.check(["good", "bad"], root=tree)
     with pytest.raises(guard.RedTests, match="test_bad_native"):

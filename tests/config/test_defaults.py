@@ -17,7 +17,7 @@ from fastclipgen.ops.cutout_spec import preset
 RATES = {"adam": 0.11, "sgd": 0.22, "rmsprop": 0.33}
 DECIDED = (
     "seed", "steps", "width", "height", "generator", "views", "cutouts", "loss", "constraints", "optimizer",
-    "learning_rate", "schedule", "starts", "tracks",
+    "learning_rate", "schedule", "starts", "tracks", "finalists",
 )  # fmt: skip
 
 
@@ -61,7 +61,8 @@ def test_which_generator_auto_is() -> None:
 def test_what_was_asked_for_stays() -> None:
     asked = {
         "steps": 0, "width": 30, "height": 20, "views": 3, "cutouts": "plain", "loss": "spherical", "constraints": [],
-        "optimizer": "rmsprop", "learning_rate": 0.0, "schedule": "linear", "starts": 9, "tracks": 2,
+        "optimizer": "rmsprop", "learning_rate": 0.0, "schedule": "linear", "starts": 9, "tracks": 4,
+        "finalists": 3,
     }  # fmt: skip
     config = resolve("vae", True, **asked)
     assert {key: getattr(config, key) for key in asked} == asked
@@ -90,4 +91,6 @@ def test_starts_and_tracks() -> None:
     four = resolve("pixels", tracks=4)  # one start by default, but four tracks were asked for
     assert (four.starts, four.tracks) == (4, 4)
     given = resolve("vae", True, init="a.png")
-    assert (given.starts, given.tracks) == (1, 1)
+    assert (given.starts, given.tracks, given.finalists) == (1, 1, 1)
+    assert resolve("vae", True, tracks=4).finalists == 2
+    assert resolve("vae", True, tracks=4, finalists=4).finalists == 4

@@ -52,6 +52,7 @@ GOOD: dict[str, Any] = {"prompts": ["a red circle"]}
         ({"init": "a.png", "tracks": 2}, "starts and tracks choose among random starts"),
         ({"keep_best": True, "ema": 0.5}, "keep_best and ema both decide"),
         ({"starts": 2, "tracks": 3}, "expected no more tracks than starts, got 3 of 2"),
+        ({"tracks": 2, "finalists": 3}, "expected no more finalists than tracks, got 3 of 2"),
     ],
 )
 def test_mistakes_are_sentences(values: dict[str, Any], sentence: str) -> None:

@@ -16,23 +16,27 @@ from types import ModuleType
 HERE = Path(__file__).resolve().parent
 CSRC = HERE.parents[1] / "csrc"
 COMPILER = shutil.which("g++")  # its _Float16 and its contexts are used; clang on Linux would do as well
+_STARTS = {"cutouts": ("cutout", "pyramid"), "vq_lookup": ("vq_",)}  # of an op's files, where it is not their name
 _MODULE = """
 #include "bindings/bindings.h"
 PYBIND11_MODULE(_C, m) {{ fastclipgen::bind_{op}(m); }}
 """
 
 
-def build(
-    op: str, cpu_sources: tuple[str, ...], cuda_sources: tuple[str, ...], folder: Path, *flags: str
-) -> ModuleType:
-    """The functions of csrc/bindings/{op}.cpp, whose CUDA ones run on the CPU and take its addresses."""
+def build(op: str, folder: Path, *flags: str) -> ModuleType:
+    """The functions of csrc/bindings/{op}.cpp, whose CUDA ones run on the CPU and take its addresses.
+
+    The files in `folder` are made: it must be a new one.
+    """
     import pybind11
 
-    sources = [CSRC / "bindings" / f"{op}.cpp", *(CSRC / "cpu" / name for name in cpu_sources), folder / "module.cpp"]
+    starts = _STARTS.get(op, (op,))
+    sources = [CSRC / "bindings" / f"{op}.cpp", folder / "module.cpp"]
+    sources += [source for source in (CSRC / "cpu").glob("*.cpp") if source.name.startswith((*starts, "parallel"))]
     (folder / "module.cpp").write_text(_MODULE.format(op=op))
-    for name in cuda_sources:
-        emulated = folder / f"{name}.cpp"
-        emulated.write_text("#include <cuda_runtime.h>\n" + rewrite((CSRC / "cuda" / name).read_text()))
+    for source in [source for source in (CSRC / "cuda").glob("*.cu") if source.name.startswith(starts)]:
+        emulated = folder / f"{source.name}.cpp"
+        emulated.write_text("#include <cuda_runtime.h>\n" + rewrite(source.read_text()))
         sources.append(emulated)
     library = folder / f"_C{sysconfig.get_config_var('EXT_SUFFIX')}"
     includes = [HERE, CSRC, CSRC / "cuda", pybind11.get_include(), sysconfig.get_paths()["include"]]
@@ -51,7 +55,7 @@ def build(
 def rewrite(source: str) -> str:
     """The source with its launches as calls."""
     out, rest = "", source
-    while launch := re.search(r"(\w+)\s*<<<(.*?)>>>\s*\(", rest, re.DOTALL):
+    while launch := re.search(r"(\w+(?:<[\w\s,]*>)?)\s*<<<(.*?)>>>\s*\(", rest, re.DOTALL):
         blocks, threads = _split(launch[2])[:2]
         end, depth = launch.end(), 1
         while depth:

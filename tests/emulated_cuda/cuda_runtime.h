@@ -21,6 +21,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __align__(bytes) alignas(bytes)
 #define __grid_constant__
 #define __restrict__
 #define __shared__ static  // blocks run one after the other
@@ -33,10 +34,16 @@ struct alignas(16) longlong2 {
 };
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
-struct Index {
-    unsigned x;
+struct uint4 {
+    unsigned x, y, z, w;
 };
-inline Index threadIdx, blockIdx, blockDim, gridDim;
+
+struct dim3 {
+    unsigned x = 1, y = 1;
+    dim3() = default;
+    dim3(unsigned x, unsigned y = 1) : x(x), y(y) {}
+};
+inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace emulator {
 
@@ -48,7 +55,7 @@ struct Block {
     std::vector<ucontext_t> contexts;
     std::vector<Wait> waits;
     std::vector<char> stacks;
-    std::vector<uint32_t> words;  // what warps exchange
+    std::vector<uint64_t> words;  // what threads exchange
     ucontext_t scheduler;
     std::function<void()> body;
 };
@@ -111,8 +118,8 @@ inline void run_block(size_t threads) {
     }
 }
 
-template <typename Blocks, typename Threads>
-void launch(Blocks blocks, Threads threads, std::function<void()> body) {
+template <typename Threads>
+void launch(dim3 blocks, Threads threads, std::function<void()> body) {
     const auto count = static_cast<size_t>(threads);
     block.contexts.resize(count);
     block.waits.resize(count);
@@ -120,27 +127,76 @@ void launch(Blocks blocks, Threads threads, std::function<void()> body) {
     block.stacks.resize(count * kStack);
     block.body = std::move(body);
     blockDim.x = static_cast<unsigned>(threads);
-    gridDim.x = static_cast<unsigned>(blocks);
-    for (unsigned b = 0; b < gridDim.x; ++b) {
-        blockIdx.x = backwards() ? gridDim.x - 1 - b : b;
+    gridDim = blocks;
+    const unsigned all = blocks.x * blocks.y;
+    for (unsigned i = 0; i < all; ++i) {
+        const unsigned b = backwards() ? all - 1 - i : i;
+        blockIdx = {b % blocks.x, b / blocks.x};
         run_block(count);
     }
 }
+
+// The warp or block of this thread tells each other `word`; use(thread, word) sees those of `first` to `end`.
+template <typename Use>
+void exchange(uint64_t word, Wait among, const Use& use) {
+    const unsigned first = among == Wait::kBlock ? 0 : threadIdx.x / kWarp * kWarp;
+    const unsigned end = among == Wait::kBlock ? blockDim.x : std::min(first + kWarp, blockDim.x);
+    block.words[threadIdx.x] = word;
+    wait(among);
+    for (unsigned t = first; t < end; ++t) use(t - first, block.words[t]);
+    wait(among);
+}
+
+// The value of the lane `source`, or one's own where there is no such lane.
+template <typename T>
+T shuffle(T value, int source) {
+    static_assert(sizeof(T) <= sizeof(uint64_t));
+    uint64_t word = 0;
+    std::memcpy(&word, &value, sizeof(T));
+    exchange(word, Wait::kWarp, [&](unsigned lane, uint64_t other) {
+        if (static_cast<int>(lane) == source) std::memcpy(&value, &other, sizeof(T));
+    });
+    return value;
+}
+inline int lane() { return static_cast<int>(threadIdx.x % kWarp); }
 
 }  // namespace emulator
 
 inline void __syncthreads() { emulator::wait(emulator::Wait::kBlock); }
 
+inline void __syncwarp() { emulator::wait(emulator::Wait::kWarp); }
+
+inline int __syncthreads_count(bool mine) {
+    int count = 0;
+    emulator::exchange(mine, emulator::Wait::kBlock, [&](unsigned, uint64_t other) { count += other != 0; });
+    return count;
+}
 inline uint32_t __reduce_max_sync(unsigned, uint32_t value) {
-    const unsigned thread = threadIdx.x, first = thread / emulator::kWarp * emulator::kWarp;
-    emulator::block.words[thread] = value;
-    emulator::wait(emulator::Wait::kWarp);
-    for (unsigned t = first; t < std::min(first + emulator::kWarp, blockDim.x); ++t) {
-        value = std::max(value, emulator::block.words[t]);
-    }
-    emulator::wait(emulator::Wait::kWarp);
+    emulator::exchange(value, emulator::Wait::kWarp,
+                       [&](unsigned, uint64_t other) { value = std::max(value, static_cast<uint32_t>(other)); });
     return value;
 }
+inline unsigned __ballot_sync(unsigned, bool mine) {
+    unsigned lanes = 0;
+    emulator::exchange(mine, emulator::Wait::kWarp,
+                       [&](unsigned lane, uint64_t other) { lanes |= static_cast<unsigned>(other) << lane; });
+    return lanes;
+}
+inline bool __any_sync(unsigned all, bool mine) { return __ballot_sync(all, mine) != 0; }
+template <typename T>
+T __shfl_sync(unsigned, T value, int source) {
+    return emulator::shuffle(value, source);
+}
+template <typename T>
+T __shfl_xor_sync(unsigned, T value, int step) {
+    return emulator::shuffle(value, emulator::lane() ^ step);
+}
+template <typename T>
+T __shfl_up_sync(unsigned, T value, int step) {
+    return emulator::shuffle(value, emulator::lane() - step);
+}
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
+inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
 
 template <typename T>
 T atomicAdd(T* at, std::common_type_t<T> value) {

@@ -72,7 +72,7 @@ def test_a_guess_follows_the_work() -> None:
     assert image_flops(eye) == 2 * 3 * 8 * 8 * 4
 
     def seconds(views: int, rows: int, guides: int = 1, device: str = "cpu") -> float:
-        costs = guess([Guide(eye, 1.0, views, preset("plain"))] * guides, rows, torch.device(device))
+        costs = guess([Guide(eye, 1.0, views, preset("plain"))] * guides, [(rows, 1.0)], torch.device(device))
         assert not costs.measured
         return costs.step
 
@@ -82,6 +82,9 @@ def test_a_guess_follows_the_work() -> None:
     assert one > 0
     assert seconds(10**9, 4) - least == pytest.approx(4 * one)
     assert seconds(10**9, 1, guides=3) - least == pytest.approx(3 * one)
+    race = guess([Guide(eye, 1.0, 10**9, preset("plain"))], [(4, 0.25), (2, 0.75)], torch.device("cpu"))
+    assert race.step - least == pytest.approx(2.5 * one)
+    assert race.start == 2 * guess([], [(1, 1.0)], torch.device("cpu")).start, "each size is compiled"
     assert seconds(10**9, 1, device="cuda") < seconds(10**9, 1)
     assert seconds(10**9, 1, device="mps") == seconds(10**9, 1), "no device is unknown"
 

@@ -20,6 +20,7 @@ from fastclipgen.ops import cosine_loss as public
 from fastclipgen.ops import cosine_loss_kernels as kernels
 from fastclipgen.ops import library
 
+OP = "cosine_loss"
 INF = math.inf
 KERNELS = [
     pytest.param("cuda", "cuda", marks=pytest.mark.gpu),
@@ -29,6 +30,7 @@ if os.environ.get("TRITON_INTERPRET") == "1":
     KERNELS.append(("triton", "cpu"))  # pyright: ignore[reportArgumentType]
 else:
     KERNELS.append(("cpp", "cpu"))  # pyright: ignore[reportArgumentType]
+    KERNELS.append(pytest.param("cuda", "cpu", marks=pytest.mark.slow, id="emulated"))
 every_kernel = pytest.mark.parametrize(("backend", "device"), KERNELS)
 
 
@@ -168,8 +170,8 @@ def test_error_is_at_most_twice_that_of_plain_torch(backend: str, device: str, c
         if right.numel() == 0:
             continue
         error, allowed = ((x[name].cpu().double() - right).abs().max() for x in (found, plain))
-        # a loss is a sum whose terms are of order 1 and may cancel: its last digits are luck
-        size = right.abs().max().clamp_min(1.0 if name == "loss" else 0.0)
+        # a loss is a sum whose terms are of order 1 (spherical: 5) and may cancel: its last digits are luck
+        size = right.abs().max().clamp_min(3.0 if name == "loss" else 0.0)
         assert error <= 2 * allowed + 2**-22 * size, name
 
 

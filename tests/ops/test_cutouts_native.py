@@ -1,22 +1,20 @@
 """Every compiled backend of the cutouts against float64, with the cases of cutout_cases.py.
 
-"emulated" is the CUDA backend with its kernels compiled for the CPU (tests/emulated_cuda): what they compute is tested
-without a GPU. Triton's kernels are tested without one in tests/kernels/test_cutouts.py.
+"emulated" is the CUDA backend with its kernels compiled for the CPU (conftest.py): what they compute is tested without
+a GPU. Triton's kernels are tested without one in tests/kernels/test_cutouts.py.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from fastclipgen.ops import cutout_kernels, cutout_kernels_cuda, library
+from fastclipgen.ops import cutout_kernels, library
 from fastclipgen.ops.cutouts import CutoutParams, CutoutSpec, cutouts, sample_cutouts
 
-from ..emulated_cuda import build as emulated_cuda
 from .cutout_cases import (
     CASES,
     EVERYTHING,
@@ -32,9 +30,10 @@ from .cutout_cases import (
     poisoned,
 )
 
+OP = "cutouts"
 BACKENDS = [
     ("cpp", "cpu"),
-    pytest.param("emulated", "cpu", marks=pytest.mark.slow),
+    pytest.param("cuda", "cpu", marks=pytest.mark.slow, id="emulated"),
     pytest.param("cuda", "cuda", marks=pytest.mark.gpu),
     pytest.param("triton", "cuda", marks=pytest.mark.gpu),
 ]
@@ -43,32 +42,14 @@ MIXED = [BY_NAME["everything, zeros"], BY_NAME["level 0 to 4"], BY_NAME["exact, 
 all_backends = pytest.mark.parametrize(("backend", "device"), BACKENDS)
 
 
-@pytest.fixture(scope="session")
-def emulated(tmp_path_factory: pytest.TempPathFactory):
-    if emulated_cuda.COMPILER is None or importlib.util.find_spec("pybind11") is None:
-        pytest.skip("material: no g++ or no pybind11")
-    kernels = ("cutout_pyramid.cu", "cutout_forward.cu", "cutout_backward.cu")
-    cpu = ("cutouts.cpp", "pyramid.cpp", "parallel.cpp")
-    return emulated_cuda.build("cutouts", cpu, kernels, tmp_path_factory.mktemp("emulated_cuda"))
+def use(backend: str, deterministic: bool = False) -> Callable[[Tensor, CutoutParams, Case], Tensor]:
+    """A `Render`."""
 
+    def render(images: Tensor, params: CutoutParams, case: Case) -> Tensor:
+        rest = (case.mean, case.std, case.out, case.patch, deterministic, backend)
+        return cutout_kernels.render(images, params, *rest)
 
-@pytest.fixture
-def use(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable]:
-    """use(backend, deterministic) gives a `Render`."""
-
-    def prepare(backend: str, deterministic: bool = False):
-        if backend == "emulated":
-            module, backend = request.getfixturevalue("emulated"), "cuda"
-            monkeypatch.setattr(library, "require_native", lambda: module)
-            monkeypatch.setattr(cutout_kernels_cuda, "_queue", lambda _: (0, 0))
-
-        def render(images: Tensor, params: CutoutParams, case: Case) -> Tensor:
-            rest = (case.mean, case.std, case.out, case.patch, deterministic, backend)
-            return cutout_kernels.render(images, params, *rest)
-
-        return render
-
-    return prepare
+    return render
 
 
 @pytest.fixture
@@ -80,25 +61,25 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> None:
 @all_backends
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.usefixtures("poison")
-def test_error_is_at_most_twice_that_of_plain_torch(use, backend: str, device: str, case: Case) -> None:
+def test_error_is_at_most_twice_that_of_plain_torch(backend: str, device: str, case: Case) -> None:
     check(case, differentiate(case, use(backend), device))
 
 
 @pytest.mark.parametrize(("backend", "device"), BACKENDS[1:])
 @pytest.mark.parametrize("case", [c for c in CASES if not c.name.startswith("exact")], ids=str)
 @pytest.mark.usefixtures("poison")
-def test_error_of_integer_sums(use, backend: str, device: str, case: Case) -> None:
+def test_error_of_integer_sums(backend: str, device: str, case: Case) -> None:
     check(case, differentiate(case, use(backend, deterministic=True), device))
 
 
 @all_backends
-def test_noise_is_that_of_philox(use, backend: str, device: str) -> None:
+def test_noise_is_that_of_philox(backend: str, device: str) -> None:
     check_noise(use(backend), device)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
 @pytest.mark.parametrize("spec", [EVERYTHING, EXACT], ids=["sampled", "exact"])
-def test_thread_count_changes_nothing(use, monkeypatch: pytest.MonkeyPatch, spec: CutoutSpec, threads: int) -> None:
+def test_thread_count_changes_nothing(monkeypatch: pytest.MonkeyPatch, spec: CutoutSpec, threads: int) -> None:
     case = Case("large", spec, height=70, width=61, views=5, size=40)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     alone = differentiate(case, use("cpp"))
@@ -109,14 +90,15 @@ def test_thread_count_changes_nothing(use, monkeypatch: pytest.MonkeyPatch, spec
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", MIXED, ids=str)
-def test_order_of_threads_changes_nothing(use, monkeypatch: pytest.MonkeyPatch, case: Case) -> None:
+def test_order_of_threads_changes_nothing(emulate, monkeypatch: pytest.MonkeyPatch, case: Case) -> None:
     """Of integer sums; that of float sums is the order of the atomic additions, which this shows too."""
+    emulate(OP)
     results = {}
     for deterministic in (True, False):
         for order in ("forwards", "backwards"):
             if order == "backwards":
                 monkeypatch.setenv("EMULATED_CUDA_BACKWARDS", "1")
-            results[deterministic, order] = differentiate(case, use("emulated", deterministic))
+            results[deterministic, order] = differentiate(case, use("cuda", deterministic))
             monkeypatch.delenv("EMULATED_CUDA_BACKWARDS", raising=False)
     for one, other in zip(results[True, "forwards"], results[True, "backwards"], strict=True):
         assert torch.equal(one, other)
@@ -128,7 +110,7 @@ def test_order_of_threads_changes_nothing(use, monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.gpu
 @pytest.mark.parametrize("backend", ["cuda", "triton"])
 @pytest.mark.parametrize("spec", [EVERYTHING, EXACT], ids=["sampled", "exact"])
-def test_deterministic_gradients_repeat(use, backend: str, spec: CutoutSpec) -> None:
+def test_deterministic_gradients_repeat(backend: str, spec: CutoutSpec) -> None:
     case = Case("large", spec, batch=3, height=150, width=140, views=16, size=128)
     runs = [differentiate(case, use(backend, deterministic=True), "cuda") for _ in range(3)]
     for again in runs[1:]:
@@ -137,7 +119,7 @@ def test_deterministic_gradients_repeat(use, backend: str, spec: CutoutSpec) -> 
 
 @all_backends
 @pytest.mark.parametrize("case", MIXED, ids=str)
-def test_a_picture_alone_equals_itself_in_a_batch(use, backend: str, device: str, case: Case) -> None:
+def test_a_picture_alone_equals_itself_in_a_batch(backend: str, device: str, case: Case) -> None:
     """The second picture, to the bit, with others around it; gradients in deterministic mode."""
     render = use(backend, deterministic=True)
     case = Case("three", case.spec, batch=3, height=case.height, width=case.width, views=case.views, size=case.size)
@@ -161,7 +143,7 @@ def test_a_picture_alone_equals_itself_in_a_batch(use, backend: str, device: str
 @pytest.mark.parametrize("case", MIXED, ids=str)
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_gradients_that_are_not_finite_stay_in_their_picture(
-    use, backend: str, device: str, deterministic: bool, case: Case, bad: float
+    backend: str, device: str, deterministic: bool, case: Case, bad: float
 ) -> None:
     images, params, grad = make(case, device)
     leaf = images.clone().requires_grad_()
@@ -176,7 +158,7 @@ def test_gradients_that_are_not_finite_stay_in_their_picture(
 
 @all_backends
 @pytest.mark.parametrize("power", [-60, -20, 60])
-def test_deterministic_sums_fit_gradients_of_any_size(use, backend: str, device: str, power: int) -> None:
+def test_deterministic_sums_fit_gradients_of_any_size(backend: str, device: str, power: int) -> None:
     """The unit of integer sums follows the largest gradient, so a power of two changes no bit."""
     case = BY_NAME["everything, zeros"]
     images, params, grad = make(case, device)
@@ -188,7 +170,7 @@ def test_deterministic_sums_fit_gradients_of_any_size(use, backend: str, device:
 
 
 @all_backends
-def test_deterministic_sums_do_not_overflow(use, backend: str, device: str) -> None:
+def test_deterministic_sums_do_not_overflow(backend: str, device: str) -> None:
     """The most that a pixel can get: all of every view's gradient, all of it largest."""
     case = Case("one pixel", CutoutSpec(rotation=90.0), batch=1, height=1, width=1, views=8, size=16, std=ONE)
     images, params, grad = make(case, device)
@@ -199,7 +181,7 @@ def test_deterministic_sums_do_not_overflow(use, backend: str, device: str) -> N
 
 
 @all_backends
-def test_zero_gradients(use, backend: str, device: str) -> None:
+def test_zero_gradients(backend: str, device: str) -> None:
     images, params, grad = make(MIXED[0], device)
     leaf = images.requires_grad_()
     views = use(backend, deterministic=True)(leaf, params, MIXED[0])
@@ -209,9 +191,7 @@ def test_zero_gradients(use, backend: str, device: str) -> None:
 @all_backends
 @pytest.mark.parametrize("case", [*MIXED, BY_NAME["bfloat16"]], ids=str)
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_torch_ops_are_sound(use, backend: str, device: str, case: Case, deterministic: bool) -> None:
-    use(backend)
-    backend = "cuda" if backend == "emulated" else backend
+def test_torch_ops_are_sound(backend: str, device: str, case: Case, deterministic: bool) -> None:
     images, params, grad = make(case, device)
     whole, real = cutout_kernels.plan(params, case.mean, case.std, case.patch)
     drawn = (params.matrix, params.colour, params.erase, params.noise_scale, params.seeds)
@@ -227,7 +207,7 @@ def test_torch_ops_are_sound(use, backend: str, device: str, case: Case, determi
 
 @all_backends
 @pytest.mark.parametrize("case", [BY_NAME["das"], BY_NAME["vqgan"], BY_NAME["bfloat16"]], ids=str)
-def test_compiles_fullgraph_once_for_all_steps(use, backend: str, device: str, case: Case) -> None:
+def test_compiles_fullgraph_once_for_all_steps(backend: str, device: str, case: Case) -> None:
     torch.compiler.reset()
     render = use(backend, deterministic=True)
     seeds = torch.tensor(SEEDS[: case.batch], device=device)
@@ -247,7 +227,7 @@ def test_compiles_fullgraph_once_for_all_steps(use, backend: str, device: str, c
 
 
 @all_backends
-def test_other_dtypes_are_converted(use, backend: str, device: str) -> None:
+def test_other_dtypes_are_converted(backend: str, device: str) -> None:
     case = Case("float64 out", EVERYTHING, out=torch.float64)
     views = use(backend)(*make(case, device)[:2], case)
     assert views.dtype == torch.float64
@@ -270,7 +250,7 @@ def test_public_op_takes_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("backend", ["cuda", "triton"])
 @pytest.mark.parametrize("deterministic", [False, True])
 @pytest.mark.parametrize("case", MIXED, ids=str)
-def test_captured_graphs_draw_anew_at_every_replay(use, backend: str, case: Case, deterministic: bool) -> None:
+def test_captured_graphs_draw_anew_at_every_replay(backend: str, case: Case, deterministic: bool) -> None:
     """Nothing waits for the host, everything is on the current stream, and the step is read when it runs."""
     render = use(backend, deterministic)
     images, params, grad = make(case, "cuda")

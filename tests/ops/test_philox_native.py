@@ -8,8 +8,10 @@ import torch
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library, philox, philox_kernels
 
+OP = "philox"
 BACKENDS = [
     ("cpp", "cpu"),
+    pytest.param("cuda", "cpu", marks=pytest.mark.slow, id="emulated"),
     pytest.param("cuda", "cuda", marks=pytest.mark.gpu),
     pytest.param("triton", "cuda", marks=pytest.mark.gpu),
 ]

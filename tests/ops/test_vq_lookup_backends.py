@@ -14,9 +14,11 @@ from torch import Tensor
 
 from fastclipgen.ops import library, vq_lookup_kernels
 
+OP = "vq_lookup"
 BACKENDS = [
     ("reference", "cpu"),
     ("cpp", "cpu"),
+    pytest.param("cuda", "cpu", marks=pytest.mark.slow, id="emulated"),
     pytest.param("reference", "cuda", marks=pytest.mark.gpu),
     pytest.param("cuda", "cuda", marks=pytest.mark.gpu),
     pytest.param("triton", "cuda", marks=pytest.mark.gpu),
@@ -152,6 +154,10 @@ def assert_equal(distances: Tensor, indices: Tensor, z: Tensor, codebook: Tensor
 @pytest.mark.parametrize(("case", "k"), PAIRS)
 def test_equals_the_truth(case: str, k: int, dtype: torch.dtype, backend: str, device: str) -> None:
     z, codebook = (tensor.to(dtype) for tensor in CASES[case][0]())
+    if (backend, device, dtype) == ("triton", "cpu", torch.bfloat16):
+        # Triton's interpreter takes subnormal bfloat16 numbers for others
+        least = torch.finfo(dtype).smallest_normal
+        z, codebook = (torch.where(tensor.abs() < least, 0.0, tensor) for tensor in (z, codebook))
     distances = torch.full((len(z), k), torch.nan, device=device)
     indices = torch.full((len(z), k), POISON, device=device)
     vq_lookup_kernels._search(z.to(device), codebook.to(device), distances, indices, backend)
