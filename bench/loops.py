@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastclipgen.engine.device import resolve_device
+from fastclipgen.engine.race import Race
 from fastclipgen.errors import unknown
 from fastclipgen.ops import library
 
@@ -37,6 +38,7 @@ SHOWN = (
     "constraints",
     "steps",
     "tracks",
+    "finalists",
     "compile",
 )
 TESTS = ("tests/bench/test_reference.py", "tests/bench/test_loop_ra_views.py", "tests/bench/test_loop_rb_views.py")
@@ -60,11 +62,11 @@ _CLIP = "random:ViT-B-32"  # times do not depend on what the weights are
 CASES = {
     "demo": Case("the default demo, built-in CLIP", {"clip": ["builtin"]}, PLAIN, None, None, 12, 512),
     "das": Case(
-        "R-C, Direct Ascent Synthesis: three CLIPs, 336 tensors",
-        {"clip": [_CLIP] * 3, "generator": "stack", "width": 224, "height": 224, "cutouts": "das", "views": 32},
+        "R-C, Direct Ascent Synthesis: 336 tensors (with one CLIP; --clip three times for its three)",
+        {"clip": [_CLIP], "generator": "stack", "width": 224, "height": 224, "cutouts": "das", "views": 32},
         DAS,
         (1,),
-        10,
+        3,
         1,
     ),
     "vqgan": Case(
@@ -72,7 +74,7 @@ CASES = {
         {"clip": [_CLIP], "generator": "pixels", "width": 512, "height": 512, "cutouts": "vqgan", "views": 32},
         VQGAN,
         (1,),
-        10,
+        3,
         1,
     ),
     "crowson": Case(
@@ -80,7 +82,7 @@ CASES = {
         {"clip": [_CLIP], "generator": "pixels", "width": 480, "height": 480, "cutouts": "crowson", "views": 64},
         VQGAN,
         (1,),
-        10,
+        3,
         1,
     ),
 }
@@ -128,7 +130,9 @@ def _lane(subject: Subject, case: Case, key: str, times: list[float], tracks: in
     engine = name == "engine"
     run = EngineRun(subject, int(batch)) if engine else ReferenceRun(subject, habits=_habits(case, name))
     cuda = subject.device.type == "cuda"
-    steps = (subject.job.config.steps or 1) * tracks  # every track is a row that takes its steps
+    steps = subject.job.config.steps or 1
+    race = Race(tracks, subject.job.config.finalists or tracks, steps)
+    steps *= sum(rows * share for rows, share in race.parts)  # every track is a row that takes its steps
     dtype = None if engine else _habits(case, name).dtype
     return Lane(
         name=name,  # pyright: ignore[reportArgumentType]

@@ -124,6 +124,7 @@ def _calls(
     if no_compile:
         reasons[COMPILED] = no_compile
     else:
+        torch._dynamo.reset()  # cases share code, of which only so many forms are compiled
         calls[COMPILED] = torch.compile(by(REFERENCE), fullgraph=True, dynamic=False)
     for backend, reason in library.available(case.op, device).items():
         if backend == REFERENCE:
