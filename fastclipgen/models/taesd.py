@@ -98,14 +98,16 @@ def build_encoder(tensors: Tensors, label: str) -> Encoder:
     no encoder of the family; `label` names where they are from."""
     encoder = Encoder(_layers(tensors, 2, label))
     _check_ends(encoder, "encoder", label, inside=3)
-    return _filled(encoder, tensors, label)
+    _fill(encoder, tensors, label)
+    return encoder
 
 
 def build_decoder(tensors: Tensors, label: str) -> Decoder:
     """A decoder, as `build_encoder`."""
     decoder = Decoder(_layers(tensors, 1, label))
     _check_ends(decoder, "decoder", label, outside=3)
-    return _filled(decoder, tensors, label)
+    _fill(decoder, tensors, label)
+    return decoder
 
 
 def _resizes(layer: nn.Module) -> bool:
@@ -149,7 +151,7 @@ def _check_ends(network: Network, kind: str, label: str, inside: int = 0, outsid
         raise UserError(f"{label} holds no {kind} of RGB pictures of the TAESD family; is it its other half?")
 
 
-def _filled(network: Network, tensors: Tensors, label: str):
+def _fill(network: Network, tensors: Tensors, label: str) -> None:
     expected = network.state_dict()
     for name in sorted(expected.keys() | tensors.keys()):
         if name not in expected or name not in tensors or expected[name].shape != tensors[name].shape:
@@ -157,4 +159,4 @@ def _filled(network: Network, tensors: Tensors, label: str):
         if not bool(tensors[name].isfinite().all()):
             raise UserError(f"'{name}' in {label} holds values that are not finite; fetch the file again")
     network.load_state_dict({name: tensors[name].float() for name in expected}, assign=True)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)

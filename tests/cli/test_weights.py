@@ -60,8 +60,8 @@ def test_a_start_picture(cli: Callable, weights: Path) -> None:
             out = ("--steps", "0", "-o", f"{name}-{colour}.png")
             done = cli("x", *SMALL, *options, "--init", f"{colour}.png", *out)
             assert done.code == 0, done.err
-        pair = [np.array(Image.open(weights / f"{name}-{colour}.png")) for colour in ("red", "blue")]
-        assert not np.array_equal(*pair)
+        red, blue = (np.array(Image.open(weights / f"{name}-{colour}.png")) for colour in ("red", "blue"))
+        assert not np.array_equal(red, blue)
 
 
 def test_mistakes(refused: Callable, weights: Path) -> None:

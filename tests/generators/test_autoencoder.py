@@ -18,8 +18,8 @@ from ..models import taesd_checkpoints as tiny
 
 # beside the checkout, or beside the one it is a work tree of
 MATERIAL = next(
-    (folder for up in Path(__file__).resolve().parents if (folder := up / "shared" / "material").is_dir()),
-    Path("shared/material"),
+    (up / "shared" / "material" for up in Path(__file__).resolve().parents if (up / "shared" / "material").is_dir()),
+    Path("shared", "material"),
 )
 
 
