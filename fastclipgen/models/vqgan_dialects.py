@@ -37,11 +37,11 @@ def adopt(tensors: Tensors, label: str) -> tuple[Geometry, dict[str, Tensor]]:
         inner = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         try:
             if "quantizer.embedding.weight" in inner:
-                geometry = _clip_gen_geometry(inner)
+                geometry = _checked(_clip_gen_geometry(inner), label)
                 return geometry, dict(_from_clip_gen(inner, geometry))
             if "quantize.embedding.weight" in inner or "quantize.embed.weight" in inner:
                 kept = {k: v for k, v in inner.items() if k.startswith(_NETWORKS) or k in _CODEBOOK}
-                return _taming_geometry(kept), kept
+                return _checked(_taming_geometry(kept), label), kept
         except KeyError as error:
             raise UserError(f"the VQGAN in {label} is incomplete, it lacks {error}; fetch it again") from None
     raise UserError(
@@ -54,11 +54,6 @@ def build(tensors: Tensors, label: str) -> VQGAN:
     """A VQGAN with these weights, of either dialect, in float32 and eval mode, without gradients. Raises UserError as
     `adopt`, and where weights do not fit together or are not finite."""
     geometry, ours = adopt(tensors, label)
-    if min(geometry.channels, *geometry.multipliers) < 1 or geometry.channels % GROUPS:
-        raise UserError(
-            f"the VQGAN in {label} begins with {geometry.channels} channels, times {geometry.multipliers}; those of "
-            f"this architecture are multiples of {GROUPS}; give a checkpoint of taming-transformers or clip-gen"
-        )
     with torch.device("meta"):
         model = VQGAN(geometry)
     expected = model.state_dict()
@@ -111,6 +106,15 @@ def check_agreement(stated: Geometry, found: Geometry, label: str) -> None:
                 f"{label} states {field.name} {said}, but the weights have {is_so}; give the file that belongs to the "
                 "checkpoint, or leave it out"
             )
+
+
+def _checked(geometry: Geometry, label: str) -> Geometry:
+    if min(geometry.channels, *geometry.multipliers) < 1 or geometry.channels % GROUPS:
+        raise UserError(
+            f"the VQGAN in {label} begins with {geometry.channels} channels, times {geometry.multipliers}; those of "
+            f"this architecture are multiples of {GROUPS}; give a checkpoint of taming-transformers or clip-gen"
+        )
+    return geometry
 
 
 def _taming_geometry(tensors: Tensors) -> Geometry:

@@ -12,11 +12,16 @@ from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.optimizers import OPTIMIZERS, Adam, Sgd
 from fastclipgen.engine.step import Recipe, Task, begin, take_step
 from fastclipgen.generators import registry
+from fastclipgen.generators.autoencoder import Halves
 from fastclipgen.guidance.constraints import Constraint
+from fastclipgen.models.taesd import build_decoder
+from fastclipgen.models.vqgan_dialects import build
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_spec import PRESETS
 from fastclipgen.perceptors.builtin import load_builtin
 
+from ..models.taesd_checkpoints import decoder
+from ..models.vqgan_checkpoints import taming
 from ..watch import Watch
 
 SIZE = 32
@@ -41,6 +46,12 @@ def waits_of(recipe: Recipe, task: Task) -> list[str]:
     return watch.waits
 
 
+MODELS = {  # of random weights, for generators that draw with a user's
+    "vqgan": lambda: build(taming(), "random weights"),
+    "autoencoder": lambda: Halves(build_decoder(decoder(), "random weights"), None),
+}
+
+
 @pytest.fixture
 def plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled operators are opaque to the watch, so that the plain ones are watched."""
@@ -51,7 +62,8 @@ def plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plain_torch")
 def test_generators(name: str, make_recipe: Callable[..., Recipe], make_task: Callable[..., Task]) -> None:
     for optimizer in (Sgd(), Adam()):
-        generator = registry.create(name, SIZE, SIZE, optimizer.name)
+        model = MODELS[name]() if name in MODELS else None
+        generator = registry.create(name, SIZE, SIZE, optimizer.name, model)
         recipe = make_recipe(generator, optimizer=optimizer, ema=Ema(0.9), best=KeepBest())
         assert waits_of(recipe, make_task(recipe, ["sun", "moon|sea"])) == []
 

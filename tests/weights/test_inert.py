@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._utils import _rebuild_tensor_v2
 
 from fastclipgen.weights import inert
 
@@ -77,7 +78,7 @@ class Reaching:
         self.claim = offset, size, stride
 
     def __reduce__(self) -> Any:
-        return torch._utils._rebuild_tensor_v2, (torch.ones(4).storage(), *self.claim, False, OrderedDict())
+        return _rebuild_tensor_v2, (torch.ones(4).storage(), *self.claim, False, OrderedDict())
 
 
 @pytest.mark.filterwarnings("ignore:TypedStorage")
