@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from fastclipgen.config import defaults, resources
 from fastclipgen.config.checks import check_names, check_start
-from fastclipgen.config.run import RunConfig, make_config
+from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
 from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
@@ -137,14 +137,15 @@ class Job:
             Picture(prompt, seed + index, index)
             for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
         ]
+        network = self._network_generator() if config.generator in WEIGHTS and own is None else None
         # before anything of the run's size is made
         eyes = [one.perceptor for one in self.loaded]
         with library.using(config.backend, self.device):
-            self.batch, cut = resources.plan_memory(config, eyes, len(self.pictures), self.device)
+            self.batch, cut = resources.plan_memory(config, eyes, len(self.pictures), self.device, network)
         self.start = self._start(start)
         self.mask = None if config.mask is None else load_mask(config.mask, config.height or 1, config.width or 1)
         self.image_targets = [self._image_target(text) for text in config.image_prompts]
-        self.generator = (own or self._named_generator()).to(self.device)
+        self.generator = (own or network or self._named_generator()).to(self.device)
         given = {"generator": generator, "perceptors": perceptors, "start": start}
         self.given = [name for name, value in given.items() if value is not None]
         self.recipe = self._recipe()
@@ -249,6 +250,13 @@ class Job:
         size = config.height or 1, config.width or 1
         return registry.create(config.generator, *size, config.optimizer, **config.generator_options)
 
+    def _network_generator(self) -> Generator:
+        """A generator that draws with weights from a file."""
+        config = self.config
+        model = registry.load_weights(config.generator, getattr(config, config.generator))
+        size = config.height or 1, config.width or 1
+        return registry.create(config.generator, *size, config.optimizer, model, **config.generator_options)
+
     def _recipe(self) -> Recipe:
         config = self.config
         spec, views = preset(config.cutouts), config.views or 1
@@ -329,6 +337,11 @@ def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | N
         raise UserError(
             "generator_options are for generators chosen by name, but a module was given; set its options in the module"
         )
+    for name in WEIGHTS:
+        if getattr(config, name) is not None:
+            raise UserError(
+                f"the setting '{name}' holds weights of generator '{name}', but a module was given; leave it out"
+            )
     return as_generator(module, config.height, config.width)
 
 

@@ -18,18 +18,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "ops": {"_C", "kernels"},
     "data": {"ops"},
-    "models": set(),
-    "perceptors": {"assets", "models"},
-    "generators": {"assets", "ops", "models"},
+    "models": {"ops"},
+    "weights": set(),
+    "perceptors": {"assets", "models", "weights"},
+    "generators": {"assets", "ops", "models", "weights"},
     "guidance": {"ops"},
     "engine": {"ops", "generators", "perceptors", "guidance"},
+    "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
-    "training": {"assets", "ops", "data", "models", "generators", "perceptors"},
+    "training": {"assets", "ops", "data", "models", "weights", "generators", "perceptors"},
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},
 }
-BELOW_API = {"assets", "ops", "data", "models", "perceptors", "generators", "guidance", "engine", "outputs"}
+BELOW_API = {
+    "assets", "ops", "data", "models", "weights", "perceptors", "generators", "guidance", "engine", "sampling",
+    "outputs",
+}  # fmt: skip
 MAY_IMPORT["config"] = BELOW_API
 MAY_IMPORT["api"] = BELOW_API | {"config"}
 MAY_IMPORT["evaluation"] = BELOW_API | {"config", "api"}

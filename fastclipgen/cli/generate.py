@@ -43,7 +43,22 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how")
     add = group.add_argument
     add("--steps", type=whole(), help="0 saves the start; default: what suits the generator, as for all below")
-    add("--generator", default="auto", metavar="NAME", help="auto, vae, stack, pixels, fourier, siren")
+    add(
+        "--generator",
+        default="auto",
+        metavar="NAME",
+        help="auto, vae, stack, pixels, fourier, siren, vqgan, autoencoder",
+    )
+    add(
+        "--vqgan",
+        metavar="PATH[:YAML]",
+        help="weights of generator vqgan: a checkpoint of taming-transformers or clip-gen",
+    )
+    add(
+        "--autoencoder",
+        metavar="PATH",
+        help="weights of generator autoencoder: a decoder of the TAESD family, or its folder",
+    )
     add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time")
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
@@ -96,18 +111,20 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def config_of(args: argparse.Namespace) -> RunConfig:
     """The settings that the options ask for. Raises UserError."""
-    from fastclipgen.config.run import RunConfig, make_config
+    from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
 
     values: dict[str, Any] = {name: getattr(args, name) for name in RunConfig.model_fields if hasattr(args, name)}
     values |= {"image_prompts": args.image_prompt, "constraints": args.constraint}
     if args.size:
         values["width"], values["height"] = args.size
     if args.generator_option:
-        if args.generator == "auto":
+        weights = [name for name in WEIGHTS if getattr(args, name)]
+        generator = weights[0] if weights and args.generator == "auto" else args.generator
+        if generator == "auto":
             raise UserError("generator options need to know the generator; add --generator NAME")
         from fastclipgen.generators.registry import parse_options
 
-        values["generator_options"] = parse_options(args.generator, args.generator_option)
+        values["generator_options"] = parse_options(generator, args.generator_option)
     return make_config(values)
 
 

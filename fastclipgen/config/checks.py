@@ -20,6 +20,7 @@ def check_names(config: RunConfig, own_generator: bool) -> None:
     """Finds misspelt names before models are loaded, which may take a download. Raises UserError."""
     if not own_generator and config.generator != AUTO:
         registry.generator_class(config.generator)
+        registry.check_weights(config.generator, getattr(config, config.generator, None))
     if config.optimizer != AUTO:
         optimizers.create(config.optimizer)
     if config.cutouts != AUTO:

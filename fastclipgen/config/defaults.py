@@ -25,6 +25,8 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.08,
                 "schedule": "cosine:0.1", "constraints": ["colour_tv:2"], "starts": 4096, "tracks": 6},
     "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
+    "vqgan": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.1},
+    "autoencoder": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle"},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {
     # Direct Ascent Synthesis (arXiv 2502.07753)
@@ -32,6 +34,9 @@ REAL: dict[str, dict[str, Any]] = {
     "pixels": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.03},
     "fourier": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.05},
     "siren": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 5e-4, "steps": 1000},
+    # K. Crowson's notebook in the form that nerdyrodent's VQGAN-CLIP has made usual
+    "vqgan": {"size": 512, "steps": 500, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.1},
+    "autoencoder": {"size": 512, "cutouts": "vqgan", "loss": "spherical"},
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
 }  # fmt: skip
 

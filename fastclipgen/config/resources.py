@@ -15,28 +15,37 @@ from fastclipgen.engine import compile_choice, compiled, memory
 from fastclipgen.engine.compile_choice import Choice
 from fastclipgen.engine.race import Race
 from fastclipgen.engine.step import Guide
+from fastclipgen.generators.base import Generator
 from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.ops import library
 from fastclipgen.perceptors.base import FrozenPerceptor
 
 # The settings that decide what code a compiler makes of the step.
 STEP_SETTINGS = {
-    "generator", "generator_options", "width", "height", "clip", "views", "cutouts", "loss", "prompt_sum",
-    "constraints", "optimizer", "ema", "keep_best", "precision", "backend", "memory",
+    "generator", "generator_options", "vqgan", "autoencoder", "width", "height", "clip", "views", "cutouts", "loss",
+    "prompt_sum", "constraints", "optimizer", "ema", "keep_best", "precision", "backend", "memory",
 }  # fmt: skip
 
 
 def plan_memory(
-    config: RunConfig, perceptors: Sequence[FrozenPerceptor], pictures: int, device: torch.device
+    config: RunConfig,
+    perceptors: Sequence[FrozenPerceptor],
+    pictures: int,
+    device: torch.device,
+    network: Generator | None = None,
 ) -> memory.Plan:
-    """How many pictures go through a step together, and in what pieces; UserError where nothing fits."""
+    """How many pictures go through a step together, and in what pieces; UserError where nothing fits.
+
+    network: the generator, where it is a large network whose backward keeps more than a few pictures.
+    """
     views, tracks = config.views or 1, config.tracks or 1
     with library.using(config.backend, device):
         guides = [memory.guide(perceptor, views, device) for perceptor in perceptors]
     margin = 1.5 if config.generator == "stack" else 1.0
     height, width = (round(side * margin) for side in (config.height or 1, config.width or 1))
     copies = 5 + 2 * (config.ema > 0) + 2 * config.keep_best
-    run = memory.estimate(pictures, height, width, guides, copies=copies)
+    drawing = 0 if network is None else memory.drawing_bytes(network)
+    run = memory.estimate(pictures, height, width, guides, copies=copies, drawing=drawing)
     plan = memory.plan(run, device, tracks, views, parse_memory(config.memory))
     return plan._replace(pictures=1) if config.deterministic else plan
 

@@ -18,6 +18,7 @@ from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(?:([GgMm])(?:i?[Bb])?)?")
+WEIGHTS = ("vqgan", "autoencoder")  # settings that name weights, each those of the generator of its name
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
@@ -38,6 +39,8 @@ class RunConfig(BaseModel):
     height: int | None = Field(None, ge=1, le=MAX_SIDE)
     generator: str = "auto"
     generator_options: dict[str, Any] = {}
+    vqgan: str | None = Field(None, description="weights of generator vqgan, PATH[:YAML]")
+    autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
     cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_spec")
@@ -135,7 +138,22 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         )
     if config.mask and not config.init:
         raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
-    return config
+    return _with_weights(config)
+
+
+def _with_weights(config: RunConfig) -> RunConfig:
+    """The settings, with the generator whose weights they name. Raises UserError where they name another as well."""
+    named = [name for name in WEIGHTS if getattr(config, name) is not None]
+    if len(named) > 1:
+        raise UserError(f"expected weights of one generator, got those of {' and '.join(named)}; leave one of them out")
+    if not named or config.generator == named[0]:
+        return config
+    if config.generator != "auto":
+        raise UserError(
+            f"the setting '{named[0]}' holds weights of generator '{named[0]}', but generator '{config.generator}' was "
+            "asked for; leave one of them out"
+        )
+    return config.model_copy(update={"generator": named[0]})
 
 
 def _sentence(error: ValidationError, model: type[BaseModel]) -> str:

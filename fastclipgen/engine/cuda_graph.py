@@ -8,6 +8,7 @@ into two more before each replay. Knows nothing of what a step computes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,32 @@ from fastclipgen.engine.step import RunState
 
 WARM_UP = 3  # steps before the recording, for libraries to settle on algorithms and workspaces
 
+T = TypeVar("T")
 Step = Callable[[RunState, Tensor, Tensor], tuple[RunState, Tensor, Tensor]]
+
+
+def record(
+    work: Callable[[], T],
+    device: torch.device,
+    pool: Any = None,
+    warm_up: Callable[[], object] | None = None,
+) -> tuple[torch.cuda.CUDAGraph, T]:
+    """A graph that does `work` at every replay, and what `work` returned: tensors that each replay overwrites.
+
+    Before, `warm_up` (None: `work` itself) runs a few times on a stream of its own. Graphs of one `pool`
+    (torch.cuda.graph_pool_handle) share memory: each may only be replayed when nobody needs the results of the others
+    any more. Raises what `work` raises.
+    """
+    aside = torch.cuda.Stream(device)
+    aside.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(aside):
+        for _ in range(WARM_UP):
+            (warm_up or work)()
+    torch.cuda.current_stream(device).wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=pool):
+        result = work()
+    return graph, result
 
 
 class CapturedStep:
@@ -31,16 +57,13 @@ class CapturedStep:
     def __init__(self, step: Step, state: RunState, number: Tensor, rate: Tensor) -> None:
         self._state, self._number, self._rate = copy_of(state), number.clone(), rate.clone()
         inputs = self._state, self._number, self._rate
-        aside = torch.cuda.Stream(number.device)
-        aside.wait_stream(torch.cuda.current_stream(number.device))
-        with torch.cuda.stream(aside):
-            for _ in range(WARM_UP):
-                step(*inputs)
-        torch.cuda.current_stream(number.device).wait_stream(aside)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            after, self._loss, self._images = step(*inputs)
+
+        def work() -> tuple[Tensor, Tensor]:
+            after, loss, images = step(*inputs)
             overwrite(self._state, after)
+            return loss, images
+
+        self._graph, (self._loss, self._images) = record(work, number.device, warm_up=lambda: step(*inputs))
 
     def __call__(self, number: Tensor, rate: Tensor) -> tuple[RunState, Tensor, Tensor]:
         self._number.copy_(number)

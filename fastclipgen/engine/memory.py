@@ -7,7 +7,7 @@ carried out; the constants below say what is assumed about it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from torch.func import functional_call
 from fastclipgen.engine.free_memory import free_bytes
 from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.errors import UserError
+from fastclipgen.generators.base import Generator
 from fastclipgen.ops import library
 from fastclipgen.perceptors.base import FrozenPerceptor
 
@@ -67,18 +68,20 @@ def estimate(
     *,
     parameters: int | None = None,
     copies: int = 4,
+    drawing: int = 0,
 ) -> Estimate:
     """The estimate for `pictures` canvases of height x width (margin included).
 
     `parameters`: numbers per picture that the generator optimises (None: as many as the canvas has values).
     `copies`: tensors of that many numbers: parameters, gradients, optimiser slots, and average and best if kept.
+    `drawing`: bytes that the generator's backward keeps for a picture, where that is more than CANVAS_COPIES cover.
     """
     values = 3 * height * width
     return Estimate(
         pictures,
         f"{width}x{height}",
         {
-            "picture": CANVAS_COPIES * values * FLOAT,
+            "picture": CANVAS_COPIES * values * FLOAT + int(drawing * ACTIVATION_SLACK),
             "optimiser": copies * (values if parameters is None else parameters) * FLOAT,
             "views": sum(guide.views * guide.copies * 3 * guide.size**2 * FLOAT for guide in guides),
             "perceptors": sum(int(guide.views * guide.activation_bytes * ACTIVATION_SLACK) for guide in guides),
@@ -185,7 +188,38 @@ def on_shapes(perceptor: FrozenPerceptor, views: int) -> tuple[Tensor, list[Tens
     return functional_call(module, weights, (seen,)), list(weights.values())
 
 
+class _Draw(nn.Module):
+    """Two pictures of a generator, from parameters that want a gradient."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, seeds: Tensor) -> Tensor:
+        params = self.generator.init(seeds)
+        return self.generator.canvas({key: value.requires_grad_() for key, value in params.items()})
+
+
+def drawing_bytes(generator: Generator) -> int:
+    """Bytes that the backward of a generator's `canvas` keeps for one picture, counted on shapes alone."""
+    module = _Draw(generator)
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    weights = {name: torch.empty_like(value, device="meta") for name, value in tensors}
+    seeds = torch.zeros(2, dtype=torch.int64, device="meta")
+
+    def draw() -> list[Tensor]:
+        functional_call(module, weights, (seeds,))
+        return list(weights.values())
+
+    return _kept_bytes(draw)
+
+
 def _saved_bytes(perceptor: FrozenPerceptor) -> int:
+    return _kept_bytes(lambda: on_shapes(perceptor, 2)[1])
+
+
+def _kept_bytes(run: Callable[[], list[Tensor]]) -> int:
+    """Bytes that autograd keeps for one of two rows that `run` computes; it returns the weights, which do not count."""
     saved: dict[int, Tensor] = {}  # by storage, so that views of one tensor count once; holding them keeps keys unique
 
     def pack(value: Tensor) -> Tensor:
@@ -193,7 +227,7 @@ def _saved_bytes(perceptor: FrozenPerceptor) -> int:
         return value
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
-        _, weights = on_shapes(perceptor, 2)
+        weights = run()
     for weight in weights:
         saved.pop(weight.untyped_storage()._cdata, None)
     return sum(value.untyped_storage().nbytes() for value in saved.values()) // 2

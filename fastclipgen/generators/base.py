@@ -24,13 +24,16 @@ class Generator(nn.Module):
     serves any number of pictures. Fixed tables are buffers and follow `.to(device)`.
 
     A subclass defines `init`, `init_from` and `forward`. One whose cutouts may look beyond the published picture also
-    defines `canvas`, `publish` and `canvas_size`.
+    defines `canvas`, `publish` and `canvas_size`. One that draws with weights from a file of the user's names the
+    setting that says which (`weights`), takes what `load_weights` makes of it as `model` after height and width, and
+    defines `check_weights`.
     """
 
     name: str = "generator"
     default_optimizer: str = "adam"
     default_lr: float = 0.05
     default_views_preset: str = "crops"
+    weights: str | None = None
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -41,6 +44,16 @@ class Generator(nn.Module):
     def options_for(cls, optimizer: str) -> dict[str, Any]:
         """Constructor options this generator wants when it is driven by `optimizer`; none unless overridden."""
         return {}
+
+    @classmethod
+    def check_weights(cls, text: str) -> None:
+        """Raises UserError where `text`, the value of the setting `weights`, names no file; reads none."""
+        raise NotImplementedError(f"{cls.__name__} must define check_weights(text)")
+
+    @classmethod
+    def load_weights(cls, text: str) -> nn.Module:
+        """The frozen network in the files that `text` names. Raises UserError."""
+        raise NotImplementedError(f"{cls.__name__} must define load_weights(text)")
 
     @property
     def canvas_size(self) -> tuple[int, int]:

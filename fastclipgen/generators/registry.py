@@ -13,14 +13,18 @@ from pydantic import TypeAdapter, ValidationError
 from fastclipgen.errors import UserError, unknown
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from fastclipgen.generators.base import Generator
 
 _TABLE = {
+    "autoencoder": "autoencoder:Autoencoder",
     "fourier": "fourier:Fourier",
     "pixels": "pixels:Pixels",
     "siren": "siren:Siren",
     "stack": "stack:Stack",
     "vae": "vae:Vae",
+    "vqgan": "vqgan:Vqgan",
 }
 """name -> file:class. A new generator is one line here."""
 
@@ -69,21 +73,50 @@ def parse_options(name: str, texts: Iterable[str]) -> dict[str, Any]:
     return _typed(name, parsed)
 
 
-def create(name: str, height: int, width: int, optimizer: str | None = None, **chosen: Any) -> Generator:
+def check_weights(name: str, text: str | None) -> None:
+    """Raises UserError where generator `name` draws with weights and `text` names no file of them; reads none."""
+    made_by = generator_class(name)
+    if made_by.weights is None:
+        return
+    if text is None:
+        raise _without_weights(name)
+    made_by.check_weights(text)
+
+
+def load_weights(name: str, text: str) -> nn.Module:
+    """The network that generator `name` draws with, for `create`. Raises UserError."""
+    return generator_class(name).load_weights(text)
+
+
+def create(
+    name: str, height: int, width: int, optimizer: str | None = None, model: nn.Module | None = None, **chosen: Any
+) -> Generator:
     """The generator `name` for pictures of height x width pixels, with `chosen` constructor options.
 
     `optimizer`: the optimiser's name where it is known, so that a generator with several forms takes the fitting one;
-    an option in `chosen` wins. Raises UserError for unknown names, unknown options and unfit values.
+    an option in `chosen` wins. `model`: what `load_weights` gave, for a generator that draws with
+    weights. Raises UserError for unknown names, unknown options and unfit values.
     """
     made_by = generator_class(name)
     suggested = made_by.options_for(optimizer) if optimizer is not None else {}
     make: Any = made_by
-    return make(height, width, **(suggested | _typed(name, chosen)))
+    options = suggested | _typed(name, chosen)
+    if made_by.weights is None:
+        return make(height, width, **options)
+    if model is None:
+        raise _without_weights(name)
+    return make(height, width, model, **options)
+
+
+def _without_weights(name: str) -> UserError:
+    setting = generator_class(name).weights
+    return UserError(f"generator '{name}' draws with weights from a file; name it with --{setting} PATH")
 
 
 def _parameters(name: str) -> dict[str, inspect.Parameter]:
     signature = inspect.signature(generator_class(name).__init__)
-    return {key: value for key, value in signature.parameters.items() if key not in ("self", "height", "width")}
+    fixed = ("self", "height", "width", *(() if generator_class(name).weights is None else ("model",)))
+    return {key: value for key, value in signature.parameters.items() if key not in fixed}
 
 
 def _typed(name: str, given: Mapping[str, Any]) -> dict[str, Any]:

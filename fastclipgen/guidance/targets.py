@@ -130,11 +130,15 @@ def build_targets(
 @torch.no_grad()
 def encode_picture(perceptor: Encoder, image: Tensor) -> Tensor:
     """Embedding float32 [E], unit length, of a picture [3,H,W] in 0..1: the mean over its `plain_views`."""
-    views = plain_views(image, perceptor.image_size)  # [V, 3, S, S]
+    return F.normalize(encode_views(perceptor, plain_views(image, perceptor.image_size)).mean(0), dim=0)
+
+
+@torch.no_grad()
+def encode_views(perceptor: Encoder, views: Tensor) -> Tensor:
+    """Embeddings float32 [N,E], unit length, of views [N,3,S,S] in 0..1, normalised as the perceptor was trained."""
     mean = views.new_tensor(perceptor.mean).view(1, 3, 1, 1)
     std = views.new_tensor(perceptor.std).view(1, 3, 1, 1)
-    embeddings = _checked(perceptor.encode_image((views - mean) / std), len(views), "encode_image")
-    return F.normalize(F.normalize(embeddings, dim=-1).mean(0), dim=0)
+    return F.normalize(_checked(perceptor.encode_image((views - mean) / std), len(views), "encode_image"), dim=-1)
 
 
 def plain_views(image: Tensor, size: int) -> Tensor:
@@ -145,8 +149,12 @@ def plain_views(image: Tensor, size: int) -> Tensor:
     height, width = image.shape[-2:]
     side = min(height, width)
     corners = dict.fromkeys((round((height - side) * t), round((width - side) * t)) for t in (0.0, 0.5, 1.0))
-    squares = torch.stack([image[:, y : y + side, x : x + side].float() for y, x in corners])
-    views = F.interpolate(squares, (size, size), mode="bicubic", antialias=True, align_corners=False)
+    return resized(torch.stack([image[:, y : y + side, x : x + side] for y, x in corners]), size)
+
+
+def resized(squares: Tensor, size: int) -> Tensor:
+    """Views [N,3,size,size] in 0..1, float32, of square pictures [N,3,s,s] in 0..1 (antialiased)."""
+    views = F.interpolate(squares.float(), (size, size), mode="bicubic", antialias=True, align_corners=False)
     return views.clamp(0, 1)  # bicubic overshoots at edges
 
 

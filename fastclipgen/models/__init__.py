@@ -1,1 +1,1 @@
-"""Networks of the built-in models: plain nn.Modules, no training and no files."""
+"""Networks: plain nn.Modules, no training and no files."""

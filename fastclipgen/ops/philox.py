@@ -33,6 +33,7 @@ class Stream(IntEnum):
     NOISE_SCALE = 5
     STARTS = 6
     DATA = 7
+    TOKENS = 8
 
 
 def words(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts: int = 1) -> Tensor:

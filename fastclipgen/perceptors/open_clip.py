@@ -1,8 +1,8 @@
 """Any open_clip model as a perceptor: from a pretrained tag, a local checkpoint, a hub repository or a local folder.
 
-Files are fetched and checked first (hub.py, checkpoint.py); open_clip then builds the model and reads the weights with
-its own `create_model`, which never gets to ask the network itself. Knows nothing of `auto` and of fallbacks: what is
-named is loaded or it is a UserError.
+Files are fetched and checked first (hub.py, weights/checkpoint.py); open_clip then builds the model and reads the
+weights with its own `create_model`, which never gets to ask the network itself. Knows nothing of `auto` and of
+fallbacks: what is named is loaded or it is a UserError.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors import hub, names
 from fastclipgen.perceptors.base import FrozenPerceptor, as_perceptor
-from fastclipgen.perceptors.checkpoint import BrokenFile, check_checkpoint
 from fastclipgen.perceptors.frozen import patch_side, simplify
 from fastclipgen.perceptors.spec import ClipSpec
+from fastclipgen.weights.checkpoint import Advice, BrokenFile, check_checkpoint
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
 
@@ -95,7 +95,7 @@ def load_checkpoint(
 ) -> FrozenPerceptor:
     """The architecture `arch`, in registered spelling, with the weights of a local file. Raises UserError."""
     _need_transformers(open_clip.get_model_config(arch) or {}, label)
-    check_checkpoint(path, label)
+    check_checkpoint(path, label, _advice(path))
     statistics = {"mean": weights.mean, "std": weights.std} if weights.mean and weights.std else None
     with _building(path, label):
         model = open_clip.create_model(
@@ -117,13 +117,21 @@ def obtain_checkpoint(source: hub.Source, label: str) -> Path:
     """
     path = hub.obtain(source, label)
     try:
-        check_checkpoint(path, label)
+        check_checkpoint(path, label, _advice(path))
     except BrokenFile as error:
         if hub.intact(path) is True:
             raise
         hub.discard(path)
         raise BrokenFile(f"{error} (the damaged file was removed from the cache)") from error
     return path
+
+
+def _advice(path: Path) -> Advice:
+    return Advice(
+        folder=f"name the file in it, or write --clip local-dir:{path} if it has an open_clip_config.json",
+        program="save its state_dict as .safetensors, or use the tag 'openai' if it is OpenAI's file",
+        nothing="give the state_dict of a CLIP model",
+    )
 
 
 def _from_hub(name: str, notice: Callable[[str], None]) -> FrozenPerceptor:
@@ -152,7 +160,7 @@ def _from_folder(folder: Path, label: str, notice: Callable[[str], None]) -> Fro
         raise BrokenFile(f"'{config_file}' of {label} must be JSON with a 'model_cfg'; got something else") from error
     _need_transformers(config, label)
     for file in files:
-        check_checkpoint(file, label)
+        check_checkpoint(file, label, _advice(file))
     with _building(files[0], label):
         model = open_clip.create_model(f"{_FOLDER}{folder}", require_pretrained=True, weights_only=True)
         # a hub repository names its tokenizer, a folder of the user's must hold it

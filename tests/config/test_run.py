@@ -49,6 +49,11 @@ GOOD: dict[str, Any] = {"prompts": ["a red circle"]}
         ({"xyzzy": 5}, "unknown setting 'xyzzy'$"),
         ({"mask": "m.png"}, "a mask needs a start picture"),
         ({"init": "a.png", "starts": 5}, "starts and tracks choose among random starts"),
+        (
+            {"vqgan": "a.ckpt", "generator": "stack"},
+            "'vqgan' holds weights of generator 'vqgan', but generator 'stack'",
+        ),
+        ({"vqgan": "a.ckpt", "autoencoder": "b.pth"}, "expected weights of one generator, got those of vqgan and auto"),
         ({"init": "a.png", "tracks": 2}, "starts and tracks choose among random starts"),
         ({"keep_best": True, "ema": 0.5}, "keep_best and ema both decide"),
         ({"starts": 2, "tracks": 3}, "expected no more tracks than starts, got 3 of 2"),
@@ -90,3 +95,11 @@ def test_defaults_are_not_shared() -> None:
     one.generator_options["noise"] = 1
     assert two.negative == []
     assert two.generator_options == {}
+
+
+@pytest.mark.parametrize("name", ["vqgan", "autoencoder"])
+def test_weights_say_which_generator(name: str) -> None:
+    for generator in ("auto", name):
+        config = make_config({**GOOD, name: "dir/a.pth", "generator": generator})
+        assert (config.generator, getattr(config, name)) == (name, "dir/a.pth")
+        assert make_config(config.model_dump()) == config

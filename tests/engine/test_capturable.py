@@ -1,8 +1,4 @@
-"""A step never waits for the host nor reads from it: what a CUDA graph demands, and what keeps a device busy.
-
-Under a dispatch mode every operation is seen, so this is told on a CPU. `lift_fresh` is a tensor made of host numbers,
-which on a device would be a copy; `_local_scalar_dense` and its like are values read back.
-"""
+"""A step never waits for the host nor reads from it: what a CUDA graph demands, and what keeps a device busy."""
 
 from __future__ import annotations
 
@@ -11,37 +7,24 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.optimizers import OPTIMIZERS, Adam, Sgd
 from fastclipgen.engine.step import Recipe, Task, begin, take_step
 from fastclipgen.generators import registry
+from fastclipgen.generators.autoencoder import Halves
 from fastclipgen.guidance.constraints import Constraint
+from fastclipgen.models.taesd import build_decoder
+from fastclipgen.models.vqgan_dialects import build
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_spec import PRESETS
 from fastclipgen.perceptors.builtin import load_builtin
 
-WAITS = {"lift_fresh", "_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "equal", "unique", "_unique2"}
+from ..models.taesd_checkpoints import decoder
+from ..models.vqgan_checkpoints import taming
+from ..watch import Watch
+
 SIZE = 32
-
-
-class Watch(TorchDispatchMode):
-    """Notes the operations that would wait."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[str] = []
-        self.seen = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.seen += 1
-        name = func._schema.name.removeprefix("aten::")
-        index = [a for a in args[1] if a is not None] if name.startswith("index") and isinstance(args[1], list) else []
-        if name in WAITS or any(isinstance(i, Tensor) and i.dtype == torch.bool for i in index):
-            self.waits.append(name)
-        return func(*args, **(kwargs or {}))
 
 
 def test_the_watch_sees_what_waits() -> None:
@@ -63,6 +46,12 @@ def waits_of(recipe: Recipe, task: Task) -> list[str]:
     return watch.waits
 
 
+MODELS = {  # of random weights, for generators that draw with a user's
+    "vqgan": lambda: build(taming(), "random weights"),
+    "autoencoder": lambda: Halves(build_decoder(decoder(), "random weights"), None),
+}
+
+
 @pytest.fixture
 def plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled operators are opaque to the watch, so that the plain ones are watched."""
@@ -73,7 +62,8 @@ def plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plain_torch")
 def test_generators(name: str, make_recipe: Callable[..., Recipe], make_task: Callable[..., Task]) -> None:
     for optimizer in (Sgd(), Adam()):
-        generator = registry.create(name, SIZE, SIZE, optimizer.name)
+        model = MODELS[name]() if name in MODELS else None
+        generator = registry.create(name, SIZE, SIZE, optimizer.name, model)
         recipe = make_recipe(generator, optimizer=optimizer, ema=Ema(0.9), best=KeepBest())
         assert waits_of(recipe, make_task(recipe, ["sun", "moon|sea"])) == []
 

@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fastclipgen.errors import UserError
-from fastclipgen.perceptors.checkpoint import BrokenFile, check_checkpoint
+from fastclipgen.weights.checkpoint import Advice, BrokenFile, check_checkpoint, read_tensors
 
 TENSORS = {"visual.proj": torch.ones(64, 64)}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    save_file(TENSORS, tmp_path / "good.safetensors")
+    return tmp_path / "good.safetensors"
 
 
 class Bomb:
@@ -95,3 +102,42 @@ def test_folder_missing_file_and_things_without_names(tmp_path: Path):
         torch.save(content, tmp_path / "w.pt")
         with pytest.raises(UserError, match="no named tensors"):
             check_checkpoint(tmp_path / "w.pt", "X")
+
+
+def test_what_depends_on_the_kind_of_model(tmp_path: Path):
+    advice = Advice(folder="look inside", nothing="give weights")
+    with pytest.raises(UserError, match="is a folder; look inside"):
+        read_tensors(tmp_path, "X", advice)
+    torch.save({"a": 1}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match="no named tensors; give weights"):
+        read_tensors(tmp_path / "w.pt", "X", advice)
+
+
+@pytest.mark.parametrize("content", [TENSORS, {"state_dict": TENSORS, "epoch": 3}, {"model": TENSORS, "opt_g": {}}])
+def test_tensors_are_read(tmp_path: Path, checkpoint: Path, content: Any):
+    torch.save(content, tmp_path / "new.pt")
+    torch.save(content, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for path in (tmp_path / "new.pt", tmp_path / "old.pt", checkpoint):
+        found = read_tensors(path, "X")
+        assert list(found) == ["visual.proj"]
+        assert torch.equal(found["visual.proj"], TENSORS["visual.proj"])
+
+
+def test_tensors_beside_objects_are_read_and_the_objects_are_not_made(tmp_path: Path):
+    content, mark = {"state_dict": TENSORS, "callbacks": Bomb(tmp_path / "ran")}, tmp_path / "ran"
+    torch.save(content, tmp_path / "last.ckpt")
+    assert list(read_tensors(tmp_path / "last.ckpt", "X")) == ["visual.proj"]
+    torch.save(content, tmp_path / "old.ckpt", _use_new_zipfile_serialization=False)
+    with pytest.raises(UserError, match="could run code"):  # torch's format of before 1.6 has no table of its parts
+        read_tensors(tmp_path / "old.ckpt", "X")
+    assert not mark.exists()
+
+
+def test_broken_files_are_not_read(tmp_path: Path):
+    torch.save({"state_dict": TENSORS, "callbacks": Bomb(tmp_path / "ran")}, tmp_path / "w.ckpt")
+    whole = (tmp_path / "w.ckpt").read_bytes()
+    (tmp_path / "w.ckpt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BrokenFile, match="damaged"):
+        read_tensors(tmp_path / "w.ckpt", "X")
+    with pytest.raises(UserError, match="there is none at"):
+        read_tensors(tmp_path / "none.ckpt", "X")

@@ -1,0 +1,106 @@
+"""The layers that a VQGAN's encoder and decoder are made of, [B, C, h, w] -> the same or half or twice the size.
+
+Their weights have the names of taming-transformers. Knows nothing of how they are put together (vqgan.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+GROUPS = 32  # of every GroupNorm
+
+
+class Norm(nn.GroupNorm):
+    """GroupNorm and SiLU, [B, C, h, w]."""
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__(GROUPS, channels, eps)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.silu(super().forward(input))
+
+
+class Block(nn.Module):
+    """x + conv(SiLU(norm(conv(SiLU(norm(x)))))), 3x3 convolutions; a 1x1 one on x where the channels change."""
+
+    def __init__(self, inside: int, outside: int, eps: float) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = Norm(inside, eps), nn.Conv2d(inside, outside, 3, padding=1)
+        self.norm2, self.conv2 = Norm(outside, eps), nn.Conv2d(outside, outside, 3, padding=1)
+        if inside != outside:
+            self.nin_shortcut = nn.Conv2d(inside, outside, 1)
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        return self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shortcut(x) + self.conv2(self.norm2(self.conv1(self.norm1(x))))
+
+
+class Attention(nn.Module):
+    """x + attention of every place of norm(x) to all places, one head, [B, C, h, w]."""
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(GROUPS, channels, eps)
+        self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = self.norm(x)
+        q, k, v = (conv(seen).flatten(2).mT[:, None] for conv in (self.q, self.k, self.v))  # [B, 1, h*w, C]
+        found = F.scaled_dot_product_attention(q, k, v)[:, 0].mT.unflatten(2, x.shape[2:])
+        return x + self.proj_out(found)
+
+
+class Downsample(nn.Module):
+    """3x3 convolution of stride 2; a row and a column of zeros are added below and to the right only."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    """Nearest neighbour to twice the size, then a 3x3 convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Level(nn.Module):
+    """The blocks of one resolution, each with its attention where the level has any. Holds weights; see `layers`."""
+
+    def __init__(self, sizes: list[int], attends: bool, eps: float) -> None:
+        super().__init__()
+        self.block = nn.ModuleList(Block(inside, outside, eps) for inside, outside in pairwise(sizes))
+        self.attn = nn.ModuleList(Attention(outside, eps) for outside in sizes[1:] if attends)
+
+    def layers(self) -> Iterator[nn.Module]:
+        """In the order in which they are applied, without the change of resolution."""
+        for index, block in enumerate(self.block):
+            yield block
+            if self.attn:
+                yield self.attn[index]
+
+
+class Middle(nn.Module):
+    """Block, attention, block at the coarsest resolution. Holds weights; see `layers`."""
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.block_1, self.attn_1 = Block(channels, channels, eps), Attention(channels, eps)
+        self.block_2 = Block(channels, channels, eps)
+
+    def layers(self) -> Iterator[nn.Module]:
+        yield from (self.block_1, self.attn_1, self.block_2)

@@ -1,0 +1,85 @@
+"""Generators that draw with weights from the user's files: from the command line to the picture and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fastclipgen import UserError, generate
+
+from ..models import taesd_checkpoints
+from ..models.vqgan_checkpoints import Sizes, taming
+
+
+@pytest.fixture
+def weights(folder: Path) -> Path:
+    torch.save({"state_dict": taming(0, Sizes(widths=(32, 64), blocks=1, attention=(1,)))}, folder / "tiny.ckpt")
+    torch.save(taesd_checkpoints.decoder(), folder / "tiny_decoder.pth")
+    torch.save(taesd_checkpoints.encoder(), folder / "tiny_encoder.pth")
+    return folder
+
+
+OPTIONS = {"vqgan": ("--vqgan", "tiny.ckpt"), "autoencoder": ("--autoencoder", "tiny_decoder.pth")}
+SMALL = ("--clip", "builtin", "--views", "2", "--seed", "5", "--compile", "off", "--size", "19x13")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_draw_and_draw_again(cli: Callable, weights: Path, name: str) -> None:
+    done = cli("a red circle", *SMALL, *OPTIONS[name], "--steps", "2", "--json", "-o", "out.png")
+    assert done.code == 0, done.err
+    settings = done.event("start")["settings"]
+    assert (settings["generator"], settings[name]) == (name, OPTIONS[name][1])
+    picture = np.array(Image.open(weights / "out.png"))
+    assert picture.shape == (13, 19, 3)
+    start = cli("a red circle", *SMALL, *OPTIONS[name], "--generator", name, "--steps", "0", "-o", "start.png")
+    assert start.code == 0, start.err
+    assert not np.array_equal(np.array(Image.open(weights / "start.png")), picture)
+    again = cli("rerun", "out.png", "-o", "again.png")
+    assert again.code == 0, again.err
+    assert np.array_equal(np.array(Image.open(weights / "again.png")), picture)
+
+
+@pytest.mark.parametrize(("name", "option"), [("vqgan", "tile=4"), ("autoencoder", "noise=0.1")])
+def test_options_need_no_name_of_the_generator(cli: Callable, weights: Path, name: str, option: str) -> None:
+    done = cli("x", *SMALL, *OPTIONS[name], "-g", option, "--steps", "1", "--json", "-o", "out.png")
+    assert done.code == 0, done.err
+    key, _, value = option.partition("=")
+    assert done.event("start")["settings"]["generator_options"] == {key: float(value)}
+
+
+def test_a_start_picture(cli: Callable, weights: Path) -> None:
+    Image.new("RGB", (19, 13), (200, 30, 30)).save(weights / "red.png")
+    Image.new("RGB", (19, 13), (30, 30, 200)).save(weights / "blue.png")
+    for name, options in OPTIONS.items():
+        for colour in ("red", "blue"):
+            out = ("--steps", "0", "-o", f"{name}-{colour}.png")
+            done = cli("x", *SMALL, *options, "--init", f"{colour}.png", *out)
+            assert done.code == 0, done.err
+        red, blue = (np.array(Image.open(weights / f"{name}-{colour}.png")) for colour in ("red", "blue"))
+        assert not np.array_equal(red, blue)
+
+
+def test_mistakes(refused: Callable, weights: Path) -> None:
+    assert "name it with --vqgan PATH" in refused("x", "--generator", "vqgan")
+    assert "--vqgan names 'none.ckpt', and there is no such file" in refused("x", "--vqgan", "none.ckpt")
+    assert "generator 'stack' was asked for" in refused("x", "--vqgan", "tiny.ckpt", "--generator", "stack")
+    assert "holds no VQGAN" in refused("x", *SMALL, "--vqgan", "tiny_decoder.pth")
+    assert "named by number" in refused("x", *SMALL, "--autoencoder", "tiny.ckpt")
+
+
+def test_a_module_brings_its_own_weights(weights: Path) -> None:
+    class Plane(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.plane = torch.nn.Parameter(torch.zeros(3, 8, 8))
+
+        def forward(self) -> torch.Tensor:
+            return self.plane.sigmoid()
+
+    with pytest.raises(UserError, match="'vqgan' holds weights of generator 'vqgan', but a module was given"):
+        generate("x", generator=Plane(), vqgan="tiny.ckpt", steps=1)
