@@ -23,7 +23,7 @@ BUILTIN: dict[str, dict[str, Any]] = {
               "finalists": 3},
     "pixels": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.02,
                "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 3,
-              "finalists": 3},
+               "finalists": 3},
     "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.08,
                 "schedule": "cosine:0.1", "constraints": ["colour_tv:2"], "starts": 4096, "tracks": 6},
     "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
