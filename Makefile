@@ -17,7 +17,7 @@ demo: install
 	@echo "The picture: $$(ls -t $(CURDIR)/demo/*.png | head -n 1)"
 
 test: install-dev
-	$(BIN)/python -m pytest --numprocesses logical --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: install-dev
 	$(BIN)/ruff check .
