@@ -6,18 +6,13 @@ pictures as they finish, or be interrupted. Nothing here writes a file.
 
 from __future__ import annotations
 
-import math
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from fastclipgen.config import defaults, resources
@@ -26,7 +21,7 @@ from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
 from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
-from fastclipgen.engine.engine import Callback, Engine, EngineResult
+from fastclipgen.engine.engine import Callback, Engine
 from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.engine.step import Guide, Recipe, Task, fit_spec
 from fastclipgen.engine.stepper import Way
@@ -40,59 +35,16 @@ from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 from fastclipgen.guidance.targets import ImageTarget, build_targets
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import preset
-from fastclipgen.outputs.images import save_image, to_uint8
 from fastclipgen.outputs.load import fit, load_image, load_mask
-from fastclipgen.outputs.naming import NameFields
-from fastclipgen.perceptors import as_perceptor, resolve
+from fastclipgen.perceptors import resolve
 from fastclipgen.perceptors.auto import REAL, LoadedPerceptor
+from fastclipgen.perceptors.given import adopt
 from fastclipgen.perceptors.spec import AUTO, BUILTIN, parse_clip
+from fastclipgen.result import Picture, Result, finished
 
 
 def _to_stderr(line: str) -> None:
     print(f"fastclipgen: {line}", file=sys.stderr)
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished picture. pixels: uint8 [H, W, 3]; loss and similarities (per CLIP, per prompt): of the picture seen
-    whole; metadata: what is stored in its file; finite: False where the run broke and this is the last good state."""
-
-    pixels: np.ndarray = field(repr=False)
-    prompt: str
-    seed: int
-    index: int
-    loss: float
-    similarities: dict[str, list[float]]
-    steps: int
-    finite: bool
-    metadata: dict[str, Any] = field(repr=False)
-
-    @property
-    def image(self) -> Image.Image:
-        """The picture as a Pillow image."""
-        return Image.fromarray(self.pixels)
-
-    @property
-    def fields(self) -> NameFields:
-        """What the name of an output file may be made of."""
-        generator = self.metadata["settings"]["generator"]
-        return NameFields(prompt=self.prompt, seed=self.seed, index=self.index, generator=generator)
-
-    def save(
-        self, template: str | Path = "outputs/{slug}-{seed}.png", *, metadata: bool = True, quality: int = 95
-    ) -> Path:
-        """Write the picture under the first free name of the template (outputs.naming); returns the name."""
-        stored = self.metadata if metadata else None
-        return save_image(self.pixels, template, stored, fields=self.fields, quality=quality)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What one picture of a job is to be."""
-
-    prompt: str
-    seed: int
-    index: int
 
 
 class Job:
@@ -117,7 +69,10 @@ class Job:
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
         library.check_backend(config.backend, self.device)
-        self.loaded = self._perceptors(config, perceptors, dtype)
+        if perceptors is None:
+            self.loaded = resolve(config.clip, self.device, dtype, notice)
+        else:
+            self.loaded = adopt(perceptors, self.device, dtype)
         builtin = any(one.is_builtin for one in self.loaded)
         own = _own_generator(generator, config)
         name = type(generator).__name__ if generator is not None else defaults.resolve_generator(config, builtin)
@@ -196,7 +151,11 @@ class Job:
                 result = self.engine.run(task, params, callbacks, interrupted)
                 if not self.engine.stepper.way.compiled:  # it may have failed
                     self.config = self.config.model_copy(update={"compile": "off"})
-                yield [self._result(picture, result, row) for row, picture in enumerate(pictures)]
+                eyes = [one.perceptor.name for one in self.loaded]
+                yield [
+                    finished(picture, result, row, self.settings(picture), eyes, self.clips, self.given)
+                    for row, picture in enumerate(pictures)
+                ]
 
     def warm_up(self) -> WarmUp:
         """Compile the step of this run, fill the disk cache, and remember what it cost and what it gains; no picture is
@@ -218,23 +177,6 @@ class Job:
             deterministic_mode() if config.deterministic else nullcontext(),
         ):
             yield
-
-    def _perceptors(self, config: RunConfig, given: Sequence[Any] | None, dtype: torch.dtype) -> list[LoadedPerceptor]:
-        if given is None:
-            return resolve(config.clip, self.device, dtype, self.notice)
-        loaded = []
-        for item in [given] if isinstance(given, nn.Module) else given:
-            module, weight = item if isinstance(item, tuple) and len(item) == 2 else (item, 1.0)
-            perceptor = as_perceptor(module)
-            if not isinstance(weight, (int, float)) or not math.isfinite(weight) or weight == 0:
-                raise UserError(
-                    f"expected a finite number other than 0 as weight of perceptor '{perceptor.name}', got {weight!r}"
-                )
-            perceptor.to(self.device, dtype)
-            loaded.append(LoadedPerceptor(perceptor, float(weight), f"{perceptor.name} (given)", False))
-        if not loaded:
-            raise UserError("expected at least one perceptor, got an empty list; leave it out for the default")
-        return loaded
 
     def _start(self, start: Tensor | None) -> Tensor | None:
         """The start picture [3, H, W] in the run's size."""
@@ -304,30 +246,6 @@ class Job:
         prompt = parse_image_prompt(text)
         return ImageTarget(load_image(prompt.path, notice=self.notice).to(self.device), prompt.weight, prompt.stop)
 
-    def _result(self, picture: Picture, result: EngineResult, row: int) -> Result:
-        settings = self.settings(picture)
-        # a picture with fewer prompts than others of its batch has columns of padding behind its own
-        prompts = sum(len(parse_prompts(text)) for text in [*settings["prompts"], *settings["negative"]])
-        prompts += len(settings["image_prompts"])
-        names = _distinct([one.perceptor.name for one in self.loaded])
-        similar = {
-            name: [round(float(v), 6) for v in values[row, :prompts]]
-            for name, values in zip(names, result.similarities, strict=True)
-        }
-        loss, finite = round(float(result.loss[row]), 6), bool(result.finite[row])
-        metadata = {
-            "settings": settings,
-            "clip": self.clips,
-            "steps_done": result.steps,
-            "scores": {"loss": loss, "similarities": similar},
-        }
-        if self.given:
-            metadata["given_in_python"] = self.given
-        pixels = to_uint8(result.images[row])
-        return Result(
-            pixels, picture.prompt, picture.seed, picture.index, loss, similar, result.steps, finite, metadata
-        )
-
 
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:
     """The user's module as a generator, which decides the size; UserError where settings ask it for something else."""
@@ -354,12 +272,6 @@ def _decided_clip(specs: list[str], loaded: Sequence[LoadedPerceptor]) -> list[s
             text = label if one.weight == 1 else f"{label}@{one.weight}"
         decided.append(text)
     return decided
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, with a number behind those that came before: a, b, a -> a, b, a#2."""
-    counted = [(name, list(names[: i + 1]).count(name)) for i, name in enumerate(names)]
-    return [name if count == 1 else f"{name}#{count}" for name, count in counted]
 
 
 def _paste(canvas: Tensor, picture: Tensor) -> Tensor:

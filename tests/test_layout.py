@@ -36,7 +36,8 @@ BELOW_API = {
     "outputs",
 }  # fmt: skip
 MAY_IMPORT["config"] = BELOW_API
-MAY_IMPORT["api"] = BELOW_API | {"config"}
+MAY_IMPORT["result"] = {"engine", "guidance", "outputs"}
+MAY_IMPORT["api"] = BELOW_API | {"config", "result"}
 MAY_IMPORT["evaluation"] = BELOW_API | {"config", "api"}
 MAY_IMPORT["__init__"] = {"api", "engine", "generators", "perceptors"}
 MAY_IMPORT["cli"] = BELOW_API | {"config", "api", "evaluation", "training", "doctor"}

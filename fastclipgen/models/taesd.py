@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.fill import fill
 
 POOL_GROUPS = 4  # of the pool branch's norm
 REACH = 3.0  # latents beyond it are squashed by the decoder
@@ -98,16 +99,16 @@ def build_encoder(tensors: Tensors, label: str) -> Encoder:
     no encoder of the family; `label` names where they are from."""
     encoder = Encoder(_layers(tensors, 2, label))
     _check_ends(encoder, "encoder", label, inside=3)
-    _fill(encoder, tensors, label)
-    return encoder
+    fill(encoder, tensors, f"the encoder in {label}")
+    return encoder.eval().requires_grad_(False)
 
 
 def build_decoder(tensors: Tensors, label: str) -> Decoder:
     """A decoder, as `build_encoder`."""
     decoder = Decoder(_layers(tensors, 1, label))
     _check_ends(decoder, "decoder", label, outside=3)
-    _fill(decoder, tensors, label)
-    return decoder
+    fill(decoder, tensors, f"the decoder in {label}")
+    return decoder.eval().requires_grad_(False)
 
 
 def _resizes(layer: nn.Module) -> bool:
@@ -149,14 +150,3 @@ def _check_ends(network: Network, kind: str, label: str, inside: int = 0, outsid
         and outside in (0, last.out_channels)
     ):
         raise UserError(f"{label} holds no {kind} of RGB pictures of the TAESD family; is it its other half?")
-
-
-def _fill(network: Network, tensors: Tensors, label: str) -> None:
-    expected = network.state_dict()
-    for name in sorted(expected.keys() | tensors.keys()):
-        if name not in expected or name not in tensors or expected[name].shape != tensors[name].shape:
-            raise UserError(f"'{name}' in {label} is missing, unknown or of another shape; fetch the file again")
-        if not bool(tensors[name].isfinite().all()):
-            raise UserError(f"'{name}' in {label} holds values that are not finite; fetch the file again")
-    network.load_state_dict({name: tensors[name].float() for name in expected}, assign=True)
-    network.eval().requires_grad_(False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.fill import fill
 from fastclipgen.models.transformer import Geometry, Transformer
 
 Tensors = Mapping[str, Tensor]
@@ -36,17 +37,7 @@ def build(tensors: Tensors, label: str, heads: int | None = None) -> Transformer
     geometry, ours = adopt(tensors, label, heads)
     with torch.device("meta"):
         model = Transformer(geometry)
-    expected = model.state_dict()
-    for name in sorted(expected.keys() ^ ours.keys()):
-        what = "lacks" if name in expected else "has more than its architecture knows:"
-        raise UserError(f"the transformer in {label} {what} '{name}'; give the checkpoint as it was published")
-    for name, value in ours.items():
-        if value.shape != expected[name].shape:
-            wanted, got = list(expected[name].shape), list(value.shape)
-            raise UserError(f"'{name}' of the transformer in {label} should be {wanted}, got {got}; fetch it again")
-        if not bool(value.isfinite().all()):
-            raise UserError(f"'{name}' of the transformer in {label} holds values that are not finite; fetch it again")
-    model.load_state_dict({name: value.float() for name, value in ours.items()}, assign=True)
+    fill(model, ours, f"the transformer in {label}")
     return model.eval()
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.fill import fill
 from fastclipgen.models.vqgan import VQGAN, Geometry
 from fastclipgen.models.vqgan_layers import GROUPS, Attention, Block
 
@@ -56,17 +57,7 @@ def build(tensors: Tensors, label: str) -> VQGAN:
     geometry, ours = adopt(tensors, label)
     with torch.device("meta"):
         model = VQGAN(geometry)
-    expected = model.state_dict()
-    for name in sorted(expected.keys() ^ ours.keys()):
-        what = "lacks" if name in expected else "has more than its architecture knows:"
-        raise UserError(f"the VQGAN in {label} {what} '{name}'; give the checkpoint as it was published")
-    for name, value in ours.items():
-        if value.shape != expected[name].shape:
-            wanted, got = list(expected[name].shape), list(value.shape)
-            raise UserError(f"'{name}' of the VQGAN in {label} is {got}, expected {wanted}; give one of RGB pictures")
-        if not bool(value.isfinite().all()):
-            raise UserError(f"'{name}' of the VQGAN in {label} holds values that are not finite; fetch it again")
-    model.load_state_dict({name: value.float() for name, value in ours.items()}, assign=True)
+    fill(model, ours, f"the VQGAN in {label}")
     return model.eval().requires_grad_(False)
 
 

@@ -113,7 +113,7 @@ def test_weights_that_do_not_fit(plain: Plain) -> None:
         build({key: value for key, value in tensors.items() if key != name}, "x.pt", heads=4)
     with pytest.raises(UserError, match=r"has more than its architecture knows: 'blocks\.1\.extra\.weight'"):
         build({**tensors, "blocks.1.encoder.extra.weight": torch.ones(1)}, "x.pt", heads=4)
-    with pytest.raises(UserError, match=r"'blocks\.1\.widen\.weight' .* should be \[128, 32\], got \[5, 32\]"):
+    with pytest.raises(UserError, match=r"'blocks\.1\.widen\.weight' .* is \[5, 32\], expected \[128, 32\]"):
         build({**tensors, name: torch.ones(5, 32)}, "x.pt", heads=4)
     with pytest.raises(UserError, match=r"'blocks\.1\.widen\.weight' .* not finite"):
         build({**tensors, name: torch.full((128, 32), torch.nan)}, "x.pt", heads=4)
