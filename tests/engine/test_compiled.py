@@ -67,8 +67,8 @@ def check(recipe: Recipe, make_task: Tasks, way: Way) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cache")
-def test_a_compiled_step_is_the_step(make_task: Tasks) -> None:
-    check(recipe_of("pixels"), make_task, Way(compiled=True, strict=True))
+def test_a_compiled_step_is_the_step(make_recipe: Recipes, make_task: Tasks) -> None:
+    check(make_recipe(views=2), make_task, Way(compiled=True, strict=True))
 
 
 @pytest.mark.parametrize("name", ["stack", "vae"])

