@@ -60,7 +60,8 @@ class Job:
 
     generator: an nn.Module to use instead of a named one (see generators.module); perceptors: modules with encode_image
     and encode_text to use instead of `clip` (see perceptors.base), each alone or with a weight; start: a picture
-    [3, H, W] in 0..1 instead of a path; models: what the settings name, where it is loaded already. Raises UserError for whatever cannot work, before the first step.
+    [3, H, W] in 0..1 instead of a path; models: what the settings name, where it is loaded already. Raises UserError
+    for whatever cannot work, before the first step.
     """
 
     def __init__(
@@ -318,7 +319,8 @@ def generate(
 
     prompts: one or several; generator: a name or your own nn.Module; perceptors: your own modules instead of `clip`;
     start: a picture [3, H, W] in 0..1 to start from; size: side or (width, height) in pixels; callbacks: called after
-    every step with a StepInfo (while tokens are sampled with a TokenInfo), may stop the run by returning True; settings: the fields of config.run.RunConfig
+    every step with a StepInfo (while tokens are sampled with a TokenInfo), may stop the run by returning True;
+    settings: the fields of config.run.RunConfig
     (steps, seed, count, clip, views, optimizer, ...). Raises UserError.
     """
     if size is not None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from fastclipgen.api import Job, Result
-from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.cli.generate import DEFAULT_OUTPUT
 from fastclipgen.cli.report import Reporter
+from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.errors import UserError
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.outputs.images import DEFAULT_QUALITY, check_output, save_image, to_uint8

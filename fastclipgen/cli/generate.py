@@ -52,7 +52,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--vqgan",
         metavar="PATH[:YAML]",
-        help="weights of generators vqgan and clip-gen: a checkpoint of taming-transformers or clip-gen; default: built-in",
+        help="weights of generators vqgan and clip-gen: of taming-transformers or clip-gen; default: built-in",
     )
     add(
         "--autoencoder",

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastclipgen.api import Job, make_job
-from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.cli.files import Files
 from fastclipgen.cli.report import Reporter
 from fastclipgen.cli.stop import Stop
+from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import RunConfig
 from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.errors import UserError

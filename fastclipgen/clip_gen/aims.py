@@ -1,4 +1,4 @@
-"""What every picture is sampled from and ranked by: one embedding each, mixed of texts and pictures by their weights."""
+"""What a picture is sampled from and ranked by: one embedding, mixed of texts and pictures by their weights."""
 
 from __future__ import annotations
 

@@ -14,35 +14,24 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from fastclipgen.clip_gen import gallery, networks
-from fastclipgen.clip_gen.aims import Aims, aim
+from fastclipgen.clip_gen import networks, prepare
 from fastclipgen.clip_gen.draw import Drawer, Way
-from fastclipgen.clip_gen.layout import Layout, decoded_bytes, plan, row_bytes
 from fastclipgen.clip_gen.results import Sample, Seen, refined, sampled
 from fastclipgen.config import defaults
-from fastclipgen.config.run import RunConfig, parse_memory
-from fastclipgen.config.sampling import REFINING, ROWS
-from fastclipgen.engine import compile_choice, compiled
+from fastclipgen.config.run import RunConfig
+from fastclipgen.config.sampling import REFINING
+from fastclipgen.engine import compile_choice
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
-from fastclipgen.engine.free_memory import free_bytes
-from fastclipgen.engine.memory import USABLE
-from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Params
-from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
-from fastclipgen.guidance.targets import ImageTarget, encode_picture
+from fastclipgen.guidance.targets import encode_picture
 from fastclipgen.ops import library
 from fastclipgen.ops.cosine_loss import cosine_loss
-from fastclipgen.outputs.load import load_image
 from fastclipgen.perceptors.auto import LoadedPerceptor, decided, resolve
 from fastclipgen.perceptors.given import adopt, shown
 from fastclipgen.result import Picture, Result
-from fastclipgen.sampling.choice import Choice
 from fastclipgen.sampling.rerank import rerank
 from fastclipgen.sampling.sampler import TokenInfo
-
-REFINER = "vqgan"  # the generator that goes on from sampled codes
-AS_IT_IS = compile_choice.Choice(False, "sampling is compiled only where --compile on asks for it")
 
 Callback = Callable[[Any], object]
 """Called with a TokenInfo after every token, and with a StepInfo after every step of refining; True stops the run."""
@@ -83,17 +72,17 @@ class SampleJob:
     ) -> None:
         self.notice = notice
         networks.transformer_file(config.clip_gen or "")
-        registry.check_weights(REFINER, config.vqgan)
+        registry.check_weights(prepare.REFINER, config.vqgan)
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
         library.check_backend(config.backend, self.device)
         config = defaults.resolve_sampling(config, secrets.randbits(32) if config.seed is None else config.seed)
         self.networks = networks.join(
             networks.load_transformer(config.clip_gen or "").to(self.device, dtype),
-            registry.load_weights(REFINER, config.vqgan or "").to(self.device),  # pyright: ignore[reportArgumentType]
+            registry.load_weights(prepare.REFINER, config.vqgan or "").to(self.device),  # pyright: ignore[reportArgumentType]
         )
         side = self.networks.side
-        _check_size(config, side)
+        prepare.check_size(config, side)
         if perceptors is None:
             self.loaded = resolve(config.clip, self.device, dtype, notice)
             clip = decided(config.clip, self.loaded)
@@ -107,32 +96,23 @@ class SampleJob:
         self.refiner = None
         if config.refine:
             ready = models(self.loaded, self.networks.vqgan)
-            self.refiner = refiner(_refining(config), models=ready, perceptors=perceptors, notice=notice)
-        self.compiling = _compiling(config, self.device) if self.refiner is None else self.refiner.compiling
-        self.choice = Choice(
-            config.temperature or 0.0,
-            config.top_k or 0,
-            config.top_p or 1.0,
-            1.0 if config.guidance is None else config.guidance,
-        )
-        self.requests = [(prompt, n) for prompt in range(max(1, len(config.prompts))) for n in range(config.count)]
-        self.layout = self._plan(config)
+            self.refiner = refiner(prepare.refining(config), models=ready, perceptors=perceptors, notice=notice)
+        self.compiling = prepare.compiling(config, self.device) if self.refiner is None else self.refiner.compiling
+        self.requests = max(1, len(config.prompts)) * config.count  # of a prompt and a seed
+        self.layout = prepare.layout_of(config, self.networks, self.requests, self.device, notice)
         compile_setting = "on" if self.compiling.on else "off"
         self.config = config.model_copy(update={"rows": self.layout.rows, "compile": compile_setting})
-        self.aims = self._aim()
+        # in order; those of one prompt and seed from the best to the worst
+        self.pictures = [self._picture(request, rank) for request in range(self.requests) for rank in range(self._keep)]
+        self.aims = prepare.aims_of(config, self.eye, self.device, notice)
         way = Way(self.compiling.on, strict=config.compile == "on")
-        self.drawer = Drawer(self.networks.transformer, self.layout.rows, self.choice, way, notice)
+        self.drawer = Drawer(self.networks.transformer, self.layout.rows, prepare.choice_of(config), way, notice)
 
     @property
     def candidates(self) -> list[int]:
         """The numbers of the candidates that are drawn for every picture."""
         config = self.config
         return list(range(config.candidates or 1)) if config.candidate is None else [config.candidate]
-
-    @property
-    def pictures(self) -> list[Picture]:
-        """What is made, in order; those of one prompt and seed from the best to the worst."""
-        return [self._picture(request, rank) for request in range(len(self.requests)) for rank in range(self._keep)]
 
     @property
     def clips(self) -> list[str]:
@@ -146,7 +126,7 @@ class SampleJob:
 
     def ticks(self, steps: int) -> int:
         """How often callbacks are called where pictures take so many steps."""
-        requests, group = len(self.requests), self.layout.group
+        requests, group = self.requests, self.layout.group
         tokens = self.layout.batches(requests, len(self.candidates)) * self.networks.transformer.geometry.block
         if self.refiner is None:
             return tokens
@@ -183,7 +163,7 @@ class SampleJob:
             return stopped or (interrupted is not None and interrupted())
 
         with self._modes():
-            for first in range(0, len(self.requests), self.layout.group):
+            for first in range(0, self.requests, self.layout.group):
                 if first and over():
                     return
                 samples = self._sample(first, watch)
@@ -205,8 +185,8 @@ class SampleJob:
     @torch.no_grad()
     def _sample(self, first: int, watch: Callable[[TokenInfo], bool]) -> list[Sample]:
         """The kept candidates of the requests from `first` on that go together; none where none was finished."""
-        requests = range(first, min(first + self.layout.group, len(self.requests)))
-        prompts = [self.requests[request][0] for request in requests]
+        requests = range(first, min(first + self.layout.group, self.requests))
+        prompts = [request // self.config.count for request in requests]
         seeds = torch.tensor([self._seed(request) for request in requests], dtype=torch.int64, device=self.device)
         numbers = self.candidates
         tokens = self.drawer.draw(self.aims.conditions[prompts], seeds, numbers, watch)
@@ -237,9 +217,9 @@ class SampleJob:
 
     @torch.no_grad()
     def _result(self, sample: Sample) -> Result:
-        """The picture of a sample, decoded alone: in a batch it might be rounded otherwise than when it is made again."""
+        """The picture of a sample, decoded alone: made again it will be alone, and a batch may round otherwise."""
         image = ((self.networks.decode(sample.tokens[None])[0] + 1) / 2).clamp(0, 1)
-        own = self.requests[sample.picture.index // self._keep][0]
+        own = sample.picture.index // self._keep // self.config.count
         targets = self.aims.targets.rows(own, own + 1)
         seen = encode_picture(self.eye, image)[None, None]  # [1, 1, E]
         loss, similarities = cosine_loss(
@@ -270,75 +250,4 @@ class SampleJob:
 
     def _picture(self, request: int, rank: int) -> Picture:
         prompts = self.config.prompts or [""]
-        return Picture(prompts[self.requests[request][0]], self._seed(request), request * self._keep + rank)
-
-    def _plan(self, config: RunConfig) -> Layout:
-        geometry, side = self.networks.transformer.geometry, self.networks.side
-        itemsize = self.networks.transformer.positions.element_size()
-        budget = parse_memory(config.memory)
-        if budget is None:
-            free = free_bytes(self.device)
-            budget = None if free is None else int(free * USABLE)
-        if budget is not None and self.refiner is not None:
-            budget //= 2  # the optimisation was planned for all of it, and the sampler keeps its own
-        asked = ROWS if config.deterministic else config.rows
-        layout = plan(
-            len(self.requests),
-            1 if config.candidate is not None else config.candidates or 1,
-            row_bytes(geometry, self.choice.guided, itemsize, side),
-            decoded_bytes(self.networks.vqgan.geometry, side),
-            budget,
-            asked,
-        )
-        if asked is not None and layout.rows < asked:
-            self.notice(f"memory for {layout.rows} instead of {asked} samples at a time: rounding may change a picture")
-        return layout
-
-    def _aim(self) -> Aims:
-        config = self.config
-        bridge = None
-        if config.text_to_image != "none":
-            bridge = gallery.learn(config.text_to_image, config.gallery or "", self.eye, self.device, self.notice)
-        images = []
-        for text in config.image_prompts:
-            prompt = parse_image_prompt(text)
-            image = load_image(prompt.path, notice=self.notice).to(self.device)
-            images.append(ImageTarget(image, prompt.weight, prompt.stop))
-        return aim(
-            self.eye,
-            [parse_prompts(text) for text in config.prompts] or [()],
-            [prompt for text in config.negative for prompt in parse_prompts(text)],
-            images,
-            bridge,
-            self.device,
-        )
-
-
-def _refining(config: RunConfig) -> RunConfig:
-    """The settings of the optimisation that goes on from samples."""
-    return config.model_copy(
-        update={
-            "generator": REFINER,
-            "steps": config.refine,
-            "count": config.count * (config.keep or 1),
-            "starts": 1,
-            "tracks": 1,
-            "finalists": 1,
-        }
-    )
-
-
-def _check_size(config: RunConfig, side: int) -> None:
-    asked = config.width or side, config.height or side
-    if asked != (side, side):
-        raise UserError(
-            f"the transformer and its VQGAN draw pictures of {side}x{side}, but {asked[0]}x{asked[1]} was asked for; "
-            "leave the size out"
-        )
-
-
-def _compiling(config: RunConfig, device: torch.device) -> compile_choice.Choice:
-    if config.compile == "auto":
-        return AS_IT_IS
-    nothing = compile_choice.Costs(0.0, 0.0, 0.0, False)
-    return compile_choice.choose(config.compile, 0, nothing, compiled.obstacle(device))
+        return Picture(prompts[request // self.config.count], self._seed(request), request * self._keep + rank)

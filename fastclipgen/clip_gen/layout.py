@@ -66,10 +66,8 @@ def _fitting(pictures: int, candidates: int, room: int) -> int:
     """Rows for so many prompts: few batches, all of about the same size, in multiples of ROWS where there is room."""
     most = min(room, MAX_ROWS)
     most = most // ROWS * ROWS or most
-    if candidates > most:  # several batches for one prompt
-        share = _even(candidates, most)
-    else:
-        share = candidates * _even(pictures, most // candidates)
+    # several batches for one prompt, or several prompts in one batch
+    share = _even(candidates, most) if candidates > most else candidates * _even(pictures, most // candidates)
     whole = -(-share // ROWS) * ROWS
     return whole if whole <= room else share
 

@@ -84,8 +84,8 @@ def check(config: RunConfig) -> None:
         raise UserError(f"a deterministic run draws {ROWS} samples at a time, got rows {config.rows}; leave one out")
     if (config.gallery is None) != (config.text_to_image == "none"):
         raise UserError(
-            "text_to_image shift, procrustes or knn learns from the pictures of a folder, and the folder is for nothing "
-            "else; give both --text-to-image and --gallery, or neither"
+            "text_to_image shift, procrustes or knn learns from the pictures of a folder, which are for nothing else; "
+            "give both --text-to-image and --gallery, or neither"
         )
     if config.text_to_image != "none" and not config.prompts and not config.negative:
         raise UserError("text_to_image is about texts, but there are only image prompts; leave it out")

@@ -23,7 +23,6 @@ from fastclipgen.weights.checkpoint import Advice, read_tensors
 from fastclipgen.weights.names import file_of, split_config
 from fastclipgen.weights.text import read_yaml
 
-
 BUILTIN = "builtin"  # instead of a path: the VQGAN of the shapes world that ships
 WEIGHTS = "shapes_vqgan.safetensors"
 

@@ -67,8 +67,9 @@ class Sampler:
     """Draws samples from `model`, `rows` at a time, in the precision and on the device in which its weights are.
 
     compiled: the step goes through torch.compile, once for every 64 positions. graph: the step is recorded as a CUDA
-    graph, likewise. The weights must then stay where they are. Raises UserError where either cannot work, and for guidance of
-    a model that was not trained with condition dropout. The model is put in eval mode, once: in training, make it so again before sampling.
+    graph, likewise. The weights must then stay where they are. Raises UserError where either cannot work, and for
+    guidance of a model that was not trained with condition dropout. The model is put in eval mode, once: in training,
+    make it so again before sampling.
     """
 
     def __init__(
