@@ -1,4 +1,4 @@
-"""`fastclipgen bench sampling`: CLIP-GEN's tokens over a cache of keys and values against a full forward for each token.
+"""`fastclipgen bench sampling`: CLIP-GEN's tokens, over a cache of keys and values or by a full forward for each.
 
 The full forward is what clip-gen's own demo does: position k computes all positions up to k, and the logits of all of
 them. Both draw the same pictures from the same uniform numbers. A full forward of a large model takes so long that only

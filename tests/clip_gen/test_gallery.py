@@ -82,14 +82,14 @@ def test_pictures_that_cannot_be_read_are_named(folder: Path) -> None:
 
 
 def test_folders_that_teach_nothing(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="takes a folder of pictures, there is none at '.*none'; check the path"):
+    with pytest.raises(UserError, match=r"takes a folder of pictures, there is none at '.*none'; check the path"):
         learn("knn", folder / "none")
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(UserError, match=r"'.*empty' has none \(\.png, "):
         learn("knn", empty)
     (empty / "a.png").write_text("no picture")
-    with pytest.raises(UserError, match="none of the 1 pictures in '.*empty' can be read"):
+    with pytest.raises(UserError, match=r"none of the 1 pictures in '.*empty' can be read"):
         learn("knn", empty)
     for kind in ("shift", "procrustes"):
         with pytest.raises(UserError, match=f"text_to_image {kind} needs captions, but no picture"):

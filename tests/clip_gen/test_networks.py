@@ -34,7 +34,7 @@ def test_files(tmp_path: Path) -> None:
         assert (model.null_condition is not None) == guided
         assert model.geometry == tiny.GEOMETRY
         assert not any(parameter.requires_grad for parameter in model.parameters())
-    with pytest.raises(UserError, match="--clip-gen names '.*none.pt', and there is no such file; check the path"):
+    with pytest.raises(UserError, match=r"--clip-gen names '.*none.pt', and there is no such file; check the path"):
         networks.load_transformer(str(tmp_path / "none.pt"))
     with pytest.raises(UserError, match="holds no transformer of CLIP-GEN"):
         networks.load_transformer(str(tiny.write_vqgan(tmp_path)))
