@@ -77,9 +77,10 @@ class SampleJob:
         dtype = resolve_precision(config.precision, self.device)
         library.check_backend(config.backend, self.device)
         config = defaults.resolve_sampling(config, secrets.randbits(32) if config.seed is None else config.seed)
+        vqgan: Any = registry.load_weights(prepare.REFINER, config.vqgan or "")
         self.networks = networks.join(
             networks.load_transformer(config.clip_gen or "").to(self.device, dtype),
-            registry.load_weights(prepare.REFINER, config.vqgan or "").to(self.device),  # pyright: ignore[reportArgumentType]
+            vqgan.to(self.device, memory_format=torch.channels_last),  # as generator vqgan has it
         )
         side = self.networks.side
         prepare.check_size(config, side)
