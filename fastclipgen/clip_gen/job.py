@@ -101,8 +101,8 @@ class SampleJob:
         self.compiling = prepare.compiling(config, self.device) if self.refiner is None else self.refiner.compiling
         self.requests = max(1, len(config.prompts)) * config.count  # of a prompt and a seed
         self.layout = prepare.layout_of(config, self.networks, self.requests, self.device, notice)
-        compile_setting = "on" if self.compiling.on else "off"
-        self.config = config.model_copy(update={"rows": self.layout.rows, "compile": compile_setting})
+        rows = config.rows if config.deterministic else self.layout.rows
+        self.config = config.model_copy(update={"rows": rows, "compile": "on" if self.compiling.on else "off"})
         # in order; those of one prompt and seed from the best to the worst
         self.pictures = [self._picture(request, rank) for request in range(self.requests) for rank in range(self._keep)]
         self.aims = prepare.aims_of(config, self.eye, self.device, notice)
