@@ -19,6 +19,7 @@ SUITES = {
     "ops": "every op: reference, reference compiled, every backend, against what the device can do",
     "loops": "whole steps against the loops that people ran, and whether pictures are as good",
     "ladder": "what each technique brings, one after the other",
+    "sampling": "CLIP-GEN's tokens: cached against a full forward for each",
     "everything": "ops, loops and ladder, and a short table",
     "profile": "where the time of a run goes",
     "publish": "write README.md from the results",
@@ -145,6 +146,18 @@ def _ladder(parser: argparse.ArgumentParser) -> None:
     _timing_options(parser, 9, 0.5)
 
 
+def _sampling(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--precision", default="auto", help="of the transformer: auto, fp32, bf16, fp16")
+    add("--medium", action="store_true", help="the size of GPT-2 medium, as gpt_coco.pt: takes minutes on a CPU")
+    add("--candidates", type=whole(1), default=16, help="pictures at a time; default 16")
+    text = "full forward at every N-th position only, times N; default 1, or 64 with --medium"
+    add("--every", type=whole(1), metavar="N", help=text)
+    add("--repeats", type=whole(1), default=3, help="batches of every competitor; default 3")
+    _report_options(parser)
+
+
 def _everything(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     parser.add_argument("--short", action="store_true", help="fewer and shorter blocks: some minutes on a GPU")
@@ -168,6 +181,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "ops": _ops,
     "loops": _loops,
     "ladder": _ladder,
+    "sampling": _sampling,
     "everything": _everything,
     "profile": _profile,
     "publish": _publish,

@@ -17,7 +17,7 @@ from .chart import Bar, bars
 from .machine import checkout
 from .publish_tables import TABLES
 from .results import RESULTS, read
-from .schema import LadderReport, LoopsReport, OpsReport
+from .schema import LadderReport, LoopsReport, OpsReport, SamplingReport
 
 INTRO = """# Benchmarks
 
@@ -27,6 +27,7 @@ Made by `fastclipgen bench publish` from [results/](results); do not edit. How t
 fastclipgen bench ops       # every op: reference, reference compiled, each backend; share of what the device can do
 fastclipgen bench loops     # whole steps against the loops that people ran, and whether the pictures are as good
 fastclipgen bench ladder    # what each technique brings, one after the other
+fastclipgen bench sampling  # CLIP-GEN's tokens, over a cache against a full forward for each
 fastclipgen bench profile   # where the time of a run goes
 ```
 
@@ -39,7 +40,7 @@ moment, beyond models and parameters. "faithful" is a loop with the habits of wh
 does the same without its waste, in the engine's precision. `random:` CLIPs have random weights, on which times do not
 depend.
 """
-SUITES = {"ops": "Ops", "loops": "Loops", "ladder": "Ladder"}
+SUITES = {"ops": "Ops", "loops": "Loops", "ladder": "Ladder", "sampling": "Sampling"}
 
 
 def files(results: Path = RESULTS) -> dict[str, str]:
@@ -99,7 +100,14 @@ def _ladder_chart(report: LadderReport) -> str:
     return bars("Ladder: speed with everything up to here; the published loop is 1", "x", found, mark=1.0)
 
 
-_CHARTS: dict[str, Callable[[Any], str]] = {"ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart}
+def _sampling_chart(report: SamplingReport) -> str:
+    found = [Bar("cached keys and values", *_ends(report.faster))]
+    return bars("Sampling: speed; a full forward for each token is 1", "x", found, mark=1.0)
+
+
+_CHARTS: dict[str, Callable[[Any], str]] = {
+    "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
+}  # fmt: skip
 
 
 def _short(direction: str) -> str:

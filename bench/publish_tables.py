@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from .op_case import COMPILED, REFERENCE, WHOLE
-from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, Spread
+from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, SamplingReport, Spread
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -122,4 +122,27 @@ def ladder(report: LadderReport) -> str:
     return about + markdown([*heads, *(["ms"] if report.device == "cuda" else [])], rows)
 
 
-TABLES: dict[str, Callable[[Any], str]] = {"ops": ops, "loops": loops, "ladder": ladder}
+def sampling(report: SamplingReport) -> str:
+    """One row, and what it was measured on."""
+    size = report.geometry
+    about = (
+        f"A transformer of {size['layers']} layers of {size['width']}, {size['block']} tokens a picture, "
+        f"{report.candidates} pictures at a time, {report.dtype}; random weights.\n\n"
+    )
+    row = ["CLIP-GEN sampling, cached against full forward each token", times(report.faster)]
+    heads = ["", "ratio"]
+    if report.same_tokens is not None:
+        heads.append("same tokens")
+        row.append(f"{report.same_tokens:.2%}")
+    for lane in report.lanes:
+        if lane.peak_bytes is not None:
+            heads.append(f"{lane.name}, peak")
+            row.append(mib(lane.peak_bytes))
+        if lane.picture is not None:
+            heads.append(f"{lane.name}, ms a picture")
+            row.append(f"{1e3 * lane.picture.median:.2f}")
+    some = f"\nFull forward at every {report.every}th position, which stands for those around it.\n"
+    return about + markdown(heads, [row]) + (some if report.every > 1 else "")
+
+
+TABLES: dict[str, Callable[[Any], str]] = {"ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling}

@@ -226,6 +226,38 @@ class LadderReport(Report):
         return self
 
 
-AnyReport = Annotated[OpsReport | LoopsReport | LadderReport, Field(discriminator="suite")]
-READER: TypeAdapter[OpsReport | LoopsReport | LadderReport] = TypeAdapter(AnyReport)
+# --- sampling
+
+
+class SamplingLane(Strict):
+    """A way to draw tokens. `picture`: seconds per picture; `peak_bytes`: of a batch, where all of it is computed."""
+
+    name: Literal["cached", "full forward"]
+    picture: Spread | None
+    peak_bytes: int | None = Field(ge=1)
+
+
+class SamplingReport(Report):
+    """What bench.sampling writes. `geometry`: of the transformer; `candidates`: pictures at a time; `every`: which
+    positions the full forward computes, each for so many; `faster`: its time divided by that of the cached way;
+    `same_tokens`: the share of tokens on which both agree."""
+
+    suite: Literal["sampling"] = "sampling"
+    geometry: dict[str, int]
+    dtype: str
+    candidates: int = Field(ge=1)
+    every: int = Field(ge=1)
+    faster: Spread
+    same_tokens: float | None = Field(ge=0, le=1)
+    lanes: list[SamplingLane] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _seconds_belong_to_gpus(self) -> SamplingReport:
+        for lane in self.lanes:
+            self.check_seconds(lane.name, lane.picture)
+        return self
+
+
+AnyReport = Annotated[OpsReport | LoopsReport | LadderReport | SamplingReport, Field(discriminator="suite")]
+READER: TypeAdapter[OpsReport | LoopsReport | LadderReport | SamplingReport] = TypeAdapter(AnyReport)
 """`READER.validate_json(text)` gives the report of whichever suite wrote it."""

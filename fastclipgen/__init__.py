@@ -13,16 +13,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastclipgen.api import Job, Result, generate
+    from fastclipgen.api import Job, Result, generate, make_job
     from fastclipgen.engine.engine import Engine, StepInfo
     from fastclipgen.errors import UserError
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "Job", "Result", "StepInfo", "UserError", "generate"]
+__all__ = ["Engine", "Job", "Result", "StepInfo", "UserError", "generate", "make_job"]
 
 _HOME = {
     "Engine": "engine.engine", "StepInfo": "engine.engine", "UserError": "errors",
-    "Job": "api", "Result": "api", "generate": "api",
+    "Job": "api", "Result": "api", "generate": "api", "make_job": "api",
 }  # fmt: skip
 
 

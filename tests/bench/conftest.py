@@ -103,6 +103,17 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                 "loss_before": 1.0,
                 "rungs": [rung | {"name": "eager fp32"}, rung | {"name": "frozen"}],
             },
+            "sampling": header(device)
+            | {
+                "suite": "sampling",
+                "geometry": {"layers": 2, "width": 128, "heads": 2, "vocabulary": 9, "block": 16, "condition": 3},
+                "dtype": "float32",
+                "candidates": 16,
+                "every": 1,
+                "faster": SPREAD,
+                "same_tokens": 1.0,
+                "lanes": [{"name": name, "picture": seconds, "peak_bytes": 1} for name in ("cached", "full forward")],
+            },
         }
 
     return make

@@ -52,7 +52,7 @@ def test_prompts_are_english() -> None:
 
 
 def test_every_picture_meets_its_own_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "Job", FakeJob)
+    monkeypatch.setattr(drawing, "make_job", FakeJob)
     batches = []
     report = run_drawing_test(25, 3, {"steps": 7}, on_batch=batches.append, notice=pytest.fail)
     questions = draw_questions(25, 3)
@@ -69,7 +69,7 @@ def test_every_picture_meets_its_own_question(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_settings_overrule_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "Job", FakeJob)
+    monkeypatch.setattr(drawing, "make_job", FakeJob)
     report = run_drawing_test(1, 3, {"clip": ["RN50:openai"], "seed": 11})
     assert report.settings["clip"] == ["RN50:openai"]
     assert report.answers[0].seed == 11
@@ -82,9 +82,23 @@ def test_settings_overrule_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None
         (1, -1, {}, "seed of 0..2.*got -1"),
         (1, 0, {"count": 2}, "chooses 'count' itself"),
         (1, 0, {"prompts": ["x"]}, "chooses 'prompts' itself"),
+        (1, 0, {"keep": 2}, "chooses 'keep' itself"),
         (1, 0, {"stepz": 3}, "unknown setting 'stepz'; did you mean 'steps'"),
     ],
 )
 def test_what_cannot_be_is_refused(count: int, seed: int, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         run_drawing_test(count, seed, settings)
+
+
+def test_samplers_give_one_picture_for_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def make_job(config: RunConfig, notice: Any) -> FakeJob:
+        made.append(config)
+        return FakeJob(config, notice)
+
+    monkeypatch.setattr(drawing, "make_job", make_job)
+    run_drawing_test(2, 3, {"generator": "clip-gen", "compat_clip_gen": True})
+    run_drawing_test(2, 3, {})
+    assert [(config.generator, config.keep) for config in made] == [("clip-gen", 1), ("auto", None)]

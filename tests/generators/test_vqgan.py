@@ -110,6 +110,20 @@ def test_files(tmp_path: Path) -> None:
         Vqgan.check_weights(str(tmp_path))
 
 
+def test_the_built_in_weights_are_an_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"state_dict": taming(2)}, tmp_path / "last.ckpt")
+    asked: list[str] = []
+
+    def asset(name: str) -> Path:
+        asked.append(name)
+        return tmp_path / "last.ckpt"
+
+    monkeypatch.setattr("fastclipgen.generators.vqgan.asset", asset)
+    Vqgan.check_weights("builtin")
+    assert Vqgan.load_weights("builtin").geometry.codes == 50
+    assert asked == ["shapes_vqgan.safetensors"] * 2
+
+
 def test_the_registry_asks_for_weights(model: VQGAN) -> None:
     assert isinstance(create("vqgan", 8, 8, "adam", model, tile=4), Vqgan)
     with pytest.raises(UserError, match="generator 'vqgan' draws with weights from a file; name it with --vqgan PATH"):

@@ -94,6 +94,19 @@ def test_the_geometry_of_gpt2_medium() -> None:
     assert sum(value.numel() for value in ours.values()) == 336_669_696
 
 
+def test_a_model_says_by_a_tensor_that_it_can_be_guided(plain: Plain) -> None:
+    assert build(plain.state_dict(), "gpt.pt", heads=4).null_condition is None
+    null = torch.arange(6.0)
+    model = build({**plain.state_dict(), "null_condition": null}, "gpt.pt", heads=4)
+    assert model.null_condition is not None
+    assert torch.equal(model.null_condition, null)
+    again = build(model.state_dict(), "ours.pt", heads=4)
+    assert again.null_condition is not None
+    assert torch.equal(again.null_condition, null)
+    with pytest.raises(UserError, match=r"'null_condition' .* is \[5\], expected \[6\]"):
+        build({**plain.state_dict(), "null_condition": null[:5]}, "gpt.pt", heads=4)
+
+
 def test_half_precision_is_widened(plain: Plain) -> None:
     model = build({name: value.half() for name, value in plain.state_dict().items()}, "gpt.pt", heads=4)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

@@ -47,6 +47,7 @@ def test_the_closest_come_first_with_their_pictures() -> None:
     tokens = torch.stack([plain(0, 1, 2, 3), plain(4, 2, 1, 0)])
     ranked = rerank(decode, Colours(), torch.stack([RED, 5 * GREEN]), tokens, 2, batch=3)
     assert ranked.tokens[:, :, 0].tolist() == [[1, 3], [2, 4]]
+    assert ranked.candidates.tolist() == [[1, 3], [1, 0]]
     pictures = ((COLOURS[ranked.tokens[:, :, 0]] + 1) / 2).clamp(0, 1)[..., None, None].expand(-1, -1, -1, 8, 8)
     torch.testing.assert_close(ranked.images, pictures)
     seen = (pictures[..., 0, 0] - torch.tensor(Colours.mean)) / torch.tensor(Colours.std)

@@ -13,7 +13,7 @@ from fastclipgen.models.transformer import Transformer
 from fastclipgen.ops import library
 from fastclipgen.ops.philox import Stream, uniforms
 from fastclipgen.sampling.choice import Choice, choose
-from fastclipgen.sampling.sampler import STRIDE, Sampler
+from fastclipgen.sampling.sampler import STRIDE, Sampler, uniforms_of
 
 from ..watch import Watch
 from .conftest import TINY
@@ -37,7 +37,8 @@ def without_a_cache(model: Transformer, given: Tensor, uniform: Tensor, choice: 
     for k in range(TINY.block):
         logits = model(given, tokens)[:, -1]
         if choice.guided:
-            bare = model(torch.zeros_like(given), tokens)[:, -1]
+            assert model.null_condition is not None
+            bare = model(model.null_condition.expand_as(given), tokens)[:, -1]
             logits = bare + choice.guidance * (logits - bare)
         tokens = torch.cat([tokens, choose(logits, uniform[:, k], choice)[:, None]], dim=1)
     return tokens
@@ -160,6 +161,23 @@ def test_what_cannot_be_is_said(model: Transformer, monkeypatch: pytest.MonkeyPa
         sampler.sample(conditions(2), seeds(1))
     with pytest.raises(UserError, match="1 or more candidates"):
         sampler.sample(conditions(1), seeds(1), candidates=0)
+    model.null_condition = None
+    with pytest.raises(UserError, match="guidance 3 needs a transformer that was trained with condition dropout"):
+        Sampler(model, 1, CHOICES[3])
+    Sampler(model, 1, CHOICES[0])
+
+
+def test_a_batch_is_watched_and_may_be_given_up(model: Transformer) -> None:
+    sampler, seen = Sampler(model, 3), []
+    uniform = uniforms_of(seeds(2), TINY.block, 1)[:, 0]
+    tokens = sampler.draw(conditions(2), uniform, lambda info: seen.append(info) or False)
+    assert tokens is not None
+    assert torch.equal(tokens, sampler.sample(conditions(2), seeds(2))[:, 0])
+    assert [info.step for info in seen] == list(range(1, TINY.block + 1))
+    assert {(info.steps, info.loss) for info in seen} == {(TINY.block, None)}
+    seen.clear()
+    assert sampler.draw(conditions(2), uniform, lambda info: seen.append(info) or len(seen) == 5) is None
+    assert len(seen) == 5
 
 
 def test_a_compiler_that_fails_is_named(model: Transformer, monkeypatch: pytest.MonkeyPatch) -> None:
