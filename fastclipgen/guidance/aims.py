@@ -86,8 +86,8 @@ class Direction:
         found = next((by_key[_key(part)] for part in (name, name.split()[0]) if _key(part) in by_key), None)
         if found is None:
             raise UserError(
-                f"'{self.source}' has no direction for CLIP '{name}' (it has {', '.join(sorted(self.vectors))}); choose "
-                "one of them with --clip, or leave the vector prompt out"
+                f"'{self.source}' has no direction for CLIP '{name}' (it has {', '.join(sorted(self.vectors))}); "
+                "choose one of them with --clip, or leave the vector prompt out"
             )
         if found.shape[1] != width:
             raise UserError(

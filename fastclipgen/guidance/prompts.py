@@ -71,8 +71,8 @@ def parse_prompt(source: str) -> Prompt:
 
 
 def parse_prompts(source: str) -> tuple[Prompt, ...]:
-    r"""All prompts of one picture, separated by `|`, those of a story's phases by `^` as well (write `\|` and `\^` for a
-    bar and a caret inside a text).
+    r"""All prompts of one picture, separated by `|`, those of a story's phases by `^` as well (`\|` and `\^` are a bar
+    and a caret inside a text).
 
     Raises UserError as `Prompt` does, and when all weights of a phase are 0.
     """

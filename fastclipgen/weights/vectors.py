@@ -1,5 +1,5 @@
-"""Files of directions in the spaces of CLIP models: JSON {model: [[numbers], ...]}, as pixray's, or safetensors with one
-tensor [K, E] or [E] for each model."""
+"""Files of directions in the spaces of CLIP models: JSON {model: [[numbers], ...]}, as pixray's, or safetensors with
+one tensor [K, E] or [E] for each model."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def read_vectors(path: Path) -> dict[str, Tensor]:
     except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise UserError(
-            f"'{path}' cannot be read as directions by CLIP model ({first}); give JSON as {{\"ViT-B/32\": [[0.1, ...]]}} "
-            "or safetensors"
+            f"'{path}' cannot be read as directions by CLIP model ({first}); give safetensors, or JSON such as "
+            '{"ViT-B/32": [[0.1, ...]]}'
         ) from error
     vectors = {name: rows[None] if rows.ndim == 1 else rows for name, rows in found.items()}
     for name, rows in vectors.items():

@@ -85,3 +85,90 @@ def test_target_pictures(tmp_path: Path) -> None:
         make(target_images=[path])
     with pytest.raises(UserError, match="got a stop as well"):
         make(target_pixels=[f"{path}:1:2"])
+
+
+def test_a_story_is_told(tmp_path: Path) -> None:
+    last = {"red ^ blue": 2, "blue ^ red": 0, "red ^ blue ^ red": 0}
+    for prompt, wanted in last.items():
+        result = make(prompt, steps=60, learning_rate=0.1)
+        assert np.argmax(colour(result)) == wanted, "each phase lasts as long; the last one is seen"
+        assert len(result.similarities["Eye"]) == prompt.count("^") + 1
+    cycling = make("red ^ blue", steps=60, change_prompt_every=20, learning_rate=0.1)
+    assert np.argmax(colour(cycling)) == 0, "red, blue, red"
+    with pytest.raises(UserError, match="change_prompt_every turns the phases of a story, but no prompt has any"):
+        make("red", change_prompt_every=5)
+    with pytest.raises(UserError, match="setting 'negative': must have no phases"):
+        make("red", negative=["blue ^ green"])
+
+
+def test_pictures_with_and_without_a_story_in_one_batch() -> None:
+    settings = {"steps": 8, "views": 2, "size": 16, "cutouts": "gentle", "generator": "pixels", "seed": 5}
+    asked = settings | {"starts": 1, "tracks": 1, "change_prompt_every": 2}
+    both = generate(["red ^ blue", "green"], perceptors=[Eye()], **asked)
+    assert [result.metadata["settings"]["change_prompt_every"] for result in both] == [2, None]
+    for result in both:
+        [again] = next(Job(make_config(result.metadata["settings"]), perceptors=[Eye()]).run())
+        assert np.abs(again.pixels.astype(int) - result.pixels).max() <= 1
+
+
+def test_spots(tmp_path: Path) -> None:
+    left = save(tmp_path / "left.png", (255, 255, 255), (0, 0, 0))
+    asked = {"steps": 40, "spot": ["red:4"], "spot_off": ["blue:4"], "cutouts": "plain", "prompt_sum": True}
+    result = make("white:0.01", spot_mask=left, **asked)
+    halves = [result.pixels[:, part].reshape(-1, 3).mean(0).argmax() for part in (slice(0, 7), slice(9, 16))]
+    assert halves == [0, 2]
+    assert list(result.similarities) == ["Eye", "Eye (spot)", "Eye (spot_off)"]
+    middle = make("white:0.01", **asked).pixels
+    assert [middle[6:10, 6:10].reshape(-1, 3).mean(0).argmax(), middle[:2, :2].reshape(-1, 3).mean(0).argmax()] == [
+        0,
+        2,
+    ]
+    with pytest.raises(UserError, match="a spot mask says what spot prompts see, but there are none"):
+        make(spot_mask=left)
+
+
+def test_image_prompts_cut_anew_keep_their_places(tmp_path: Path) -> None:
+    path = save(tmp_path / "bands.png", (255, 0, 0), (0, 0, 255))
+    result = make([], image_prompts=[path], image_prompt_recut=True, steps=40)
+    halves = [result.pixels[:, part].reshape(-1, 3).mean(0).argmax() for part in (slice(0, 6), slice(10, 16))]
+    assert halves == [0, 2]
+    assert len(result.similarities["Eye"]) == 1
+    both = make("green", image_prompts=[path, f"{path}:0.5"], image_prompt_recut=True)
+    assert len(both.similarities["Eye"]) == 3
+    on_canvas = make([], image_prompts=[path], image_prompt_recut=True, generator="stack", steps=3)
+    assert apart(on_canvas, make([], image_prompts=[path], generator="stack", steps=3)) > 1
+    with pytest.raises(UserError, match="image_prompt_recut cuts image prompts anew, but there are none"):
+        make(image_prompt_recut=True)
+
+
+def test_labels_noise_and_image_labels(tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    for name, shown in {"a": (250, 5, 5), "b": (5, 5, 250)}.items():
+        save(tmp_path / "two" / f"{name}.png", shown, shown)
+    assert np.argmax(colour(make([], labels=["a green thing"], steps=30))) == 1
+    purple = colour(make([], image_labels=[str(tmp_path / "two")], steps=30))
+    assert np.argmin(purple) == 1
+    noise = [make([], noise_prompts=[text], steps=10) for text in ("1", "2", "1:-1")]
+    assert apart(noise[0], noise[1]) > 1
+    assert apart(noise[0], noise[2]) > 1
+    assert noise[0].similarities["Eye"][0] > noise[2].similarities["Eye"][0]
+    with pytest.raises(UserError, match="expected pictures in the folder"):
+        make([], image_labels=[str(tmp_path)])
+
+
+def test_vector_prompts(tmp_path: Path) -> None:
+    path, other = tmp_path / "blue.json", tmp_path / "other.json"
+    blue = (torch.tensor([0.0, 0.0, 1.0]) - 0.4).repeat_interleave(9).tolist()
+    path.write_text(json.dumps({"EYE": [blue, blue]}))
+    other.write_text(json.dumps({"ViT-B/32": [blue]}))
+    assert np.argmax(colour(make([], vector_prompts=[str(path)], steps=30))) == 2
+    assert np.argmin(colour(make([], vector_prompts=[f"{path}:-1"], steps=30))) == 2
+    with pytest.raises(UserError, match=r"has no direction for CLIP 'Eye' \(it has ViT-B/32\)"):
+        make([], vector_prompts=[str(other)])
+
+
+def test_a_constraint_with_options_is_stored() -> None:
+    text = r"palette:20:[red, blue]:anneal=3"
+    result = make("green", constraints=[text], steps=30)
+    assert result.metadata["settings"]["constraints"] == [text]
+    assert apart(result, make("green", constraints=[], steps=30)) > 1
