@@ -192,8 +192,8 @@ def test_what_a_few_steps_of_each_do() -> None:
     assert spread > 3 * grey.std(1).mean()
     framed = descend("edge:1:navy:margin=10,25,0,0", images)
     navy = torch.tensor([0.0, 0.0, 128 / 255]).view(3, 1, 1)
-    assert (framed[..., :2] - navy).abs().max() < 0.05
-    assert (framed[..., :4, :] - navy).abs().max() < 0.05
+    assert (framed[..., :2] - navy).abs().mean() < 0.03
+    assert (framed[..., :4, :] - navy).abs().mean() < 0.03
     assert torch.equal(framed[..., 4:, 2:], images[..., 4:, 2:])
     centred = descend("gaussian:1:black:std=20", images, 20) - images
     assert centred[..., 0, 0].mean() < -0.2
