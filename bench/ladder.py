@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fastclipgen.engine import compiled
 from fastclipgen.engine.device import resolve_device, resolve_precision
-from fastclipgen.engine.step import Guide
+from fastclipgen.engine.recipe import Guide
 from fastclipgen.engine.stepper import EAGER
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fastclipgen.engine.step import Guide
+from fastclipgen.engine.recipe import Guide
 from fastclipgen.generators.base import Params
 from fastclipgen.generators.stack import Stack
 from fastclipgen.guidance.constraints import total

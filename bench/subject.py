@@ -15,7 +15,9 @@ from fastclipgen.api import Job
 from fastclipgen.config.run import make_config
 from fastclipgen.engine.compiled import use_cache_folder
 from fastclipgen.engine.engine import Engine
-from fastclipgen.engine.step import Task, begin, canvas, finish, score
+from fastclipgen.engine.recipe import Task
+from fastclipgen.engine.sight import score
+from fastclipgen.engine.step import begin, canvas, finish
 from fastclipgen.engine.stepper import Stepper, Way
 from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Params

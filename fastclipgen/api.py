@@ -1,7 +1,8 @@
 """From settings to pictures: loads the guides, makes the generator, plans batches, runs the engine.
 
 `generate` is the one call; `make_job` is the same in two steps, for those who want to see the resolved settings, save
-pictures as they finish, or be interrupted: it gives a `Job`, or a `SampleJob` for clip-gen (clip_gen/). Nothing here writes a file.
+pictures as they finish, or be interrupted: it gives a `Job`, or a `SampleJob` for clip-gen (clip_gen/). Nothing here
+writes a file.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config import defaults, resources
+from fastclipgen.config.aims import Aims, own_settings
 from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
 from fastclipgen.config.sampling import CLIP_GEN
@@ -24,20 +25,18 @@ from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.engine import Callback, Engine
+from fastclipgen.engine.recipe import Guide, Recipe, Task
 from fastclipgen.engine.schedule import parse_schedule
-from fastclipgen.engine.step import Guide, Recipe, Task, fit_spec
+from fastclipgen.engine.step import fit_spec
 from fastclipgen.engine.stepper import Way
 from fastclipgen.engine.warm_up import WarmUp, warm_up
 from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Generator, Params
 from fastclipgen.generators.module import as_generator
-from fastclipgen.guidance.constraints import parse_constraint
-from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
-from fastclipgen.guidance.targets import ImageTarget, build_targets
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import preset
-from fastclipgen.outputs.load import fit, load_image, load_mask
+from fastclipgen.outputs.load import fit, load_image
 from fastclipgen.perceptors import auto, resolve
 from fastclipgen.perceptors.auto import LoadedPerceptor
 from fastclipgen.perceptors.given import adopt, shown
@@ -109,10 +108,9 @@ class Job:
         eyes = [one.perceptor for one in self.loaded]
         with library.using(config.backend, self.device):
             self.batch, cut = resources.plan_memory(config, eyes, len(self.pictures), self.device, network)
-        self.start = self._start(start)
-        self.mask = None if config.mask is None else load_mask(config.mask, config.height or 1, config.width or 1)
-        self.image_targets = [self._image_target(text) for text in config.image_prompts]
+        first = self._start(start)
         self.generator = (own or network or self._named_generator()).to(self.device)
+        self.aims = Aims(config, eyes, self.generator, first, self.device, notice)
         given = {"generator": generator, "perceptors": perceptors, "start": start}
         self.given = [name for name, value in given.items() if value is not None]
         self.recipe = self._recipe()
@@ -153,8 +151,8 @@ class Job:
 
     def settings(self, picture: Picture) -> dict[str, Any]:
         """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
-        prompts = [picture.prompt] if picture.prompt else []
-        return self.config.model_copy(update={"prompts": prompts, "seed": picture.seed, "count": 1}).model_dump()
+        own = own_settings(picture.prompt) | {"seed": picture.seed}
+        return self.config.model_copy(update=own).model_dump()
 
     def run(
         self, callbacks: Sequence[Callback] = (), interrupted: Callable[[], bool] | None = None
@@ -183,10 +181,9 @@ class Job:
                 result = self.engine.run(task, start, callbacks, interrupted)
                 if not self.engine.stepper.way.compiled:  # it may have failed
                     self.config = self.config.model_copy(update={"compile": "off"})
-                eyes = [one.perceptor.name for one in self.loaded]
                 yield [
-                    finished(picture, result, row, self.settings(picture), eyes, self.clips, self.given)
-                    for row, picture in enumerate(batch)
+                    finished(p, result, row, self.settings(p), self.aims.names(p.prompt), self.clips, self.given)
+                    for row, p in enumerate(batch)
                 ]
 
     def warm_up(self) -> WarmUp:
@@ -236,14 +233,18 @@ class Job:
         spec, views = preset(config.cutouts), config.views or 1
         return Recipe(
             generator=self.generator,
-            guides=tuple(
-                Guide(one.perceptor, one.weight, views, fit_spec(spec, self.generator, one.perceptor.image_size))
-                for one in self.loaded
+            guides=self.aims.guides(
+                [
+                    Guide(one.perceptor, one.weight, views, fit_spec(spec, self.generator, one.perceptor.image_size))
+                    for one in self.loaded
+                ]
             ),
             optimizer=optimizers.create(config.optimizer),
             loss=config.loss,
             prompt_mean=not config.prompt_sum,
-            constraints=tuple(parse_constraint(text) for text in config.constraints or []),
+            constraints=self.aims.constraints(),
+            pulls=self.aims.pulls,
+            recut=self.aims.recut,
             ema=Ema(config.ema),
             best=KeepBest() if config.keep_best else None,
             deterministic=config.deterministic,
@@ -251,32 +252,8 @@ class Job:
         )
 
     def _task(self, pictures: Sequence[Picture]) -> tuple[Task, Params | None]:
-        device = self.device
-        texts = [parse_prompts(picture.prompt) if picture.prompt else () for picture in pictures]
-        negatives = [prompt for text in self.config.negative for prompt in parse_prompts(text)]
-        targets = build_targets(
-            [one.perceptor for one in self.loaded],
-            texts,
-            [negatives] * len(texts),
-            [self.image_targets] * len(texts),
-            device=device,
-        )
-        if self.compiling.on:  # batches of one shape
-            targets = [target.padded(resources.most_prompts(self.config)) for target in targets]
-        seeds = torch.tensor([picture.seed for picture in pictures], dtype=torch.int64, device=device)
-        params, canvas, mask = None, None, None
-        if self.start is not None:
-            image = self.start.to(device)[None]
-            params = self.generator.init_from(image.expand(len(pictures), -1, -1, -1).contiguous())
-            with torch.no_grad():
-                canvas = _paste(self.generator.canvas(params), image)
-        if self.mask is not None and canvas is not None:
-            mask = _paste(torch.ones_like(canvas[:, :1]), self.mask.to(device)[None])
-        return Task(seeds, tuple(targets), canvas, mask), params
-
-    def _image_target(self, text: str) -> ImageTarget:
-        prompt = parse_image_prompt(text)
-        return ImageTarget(load_image(prompt.path, notice=self.notice).to(self.device), prompt.weight, prompt.stop)
+        prompts, seeds = [picture.prompt for picture in pictures], [picture.seed for picture in pictures]
+        return self.aims.task(prompts, seeds, one_shape=self.compiling.on)
 
 
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:
@@ -293,15 +270,6 @@ def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | N
                 f"the setting '{name}' holds weights of generator '{name}', but a module was given; leave it out"
             )
     return as_generator(module, config.height, config.width)
-
-
-def _paste(canvas: Tensor, picture: Tensor) -> Tensor:
-    """`canvas` [B, C, h, w] with `picture` [1, C, H, W] in its centre, where it is published."""
-    height, width = picture.shape[-2:]
-    top, left = (canvas.shape[-2] - height) // 2, (canvas.shape[-1] - width) // 2
-    pasted = canvas.clone()
-    pasted[..., top : top + height, left : left + width] = picture
-    return pasted
 
 
 def generate(

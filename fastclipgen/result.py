@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from fastclipgen.engine.engine import EngineResult
-from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.outputs.images import save_image, to_uint8
 from fastclipgen.outputs.naming import NameFields
 
@@ -64,21 +63,21 @@ def finished(
     result: EngineResult,
     row: int,
     settings: dict[str, Any],
-    perceptors: Sequence[str],
+    seen: Sequence[tuple[str, int]],
     clips: list[str],
     given: list[str],
 ) -> Result:
     """Row `row` of the engine's result as a picture.
 
-    settings: of this picture; perceptors: names, in the order of the result's similarities; clips: how they are stored;
-    given: what came as a Python object, which no settings can name.
+    settings: of this picture; seen: the name of each guide and how many prompts of this picture it has, in the order of
+    the result's similarities; clips: how the guides' models are stored; given: what came as a Python object, which no
+    settings can name.
     """
+    names, counts = _distinct([name for name, _ in seen]), [count for _, count in seen]
     # a picture with fewer prompts than others of its batch has columns of padding behind its own
-    prompts = sum(len(parse_prompts(text)) for text in [*settings["prompts"], *settings["negative"]])
-    prompts += len(settings["image_prompts"])
     similar = {
-        name: [round(float(v), 6) for v in values[row, :prompts]]
-        for name, values in zip(_distinct(perceptors), result.similarities, strict=True)
+        name: [round(float(v), 6) for v in values[row, :count]]
+        for name, count, values in zip(names, counts, result.similarities, strict=True)
     }
     loss, finite = round(float(result.loss[row]), 6), bool(result.finite[row])
     metadata = {

@@ -146,7 +146,8 @@ def test_metadata_is_complete_and_plain() -> None:
     assert settings["prompts"] == ["red"]
     assert (settings["seed"], settings["count"], settings["width"]) == (5, 1, 16)
     undecided = [key for key, value in settings.items() if value in (None, "auto")]
-    assert set(undecided) == {"init", "mask", "vqgan", "autoencoder", "device", "backend", "memory"}
+    paths = {"init", "mask", "spot_mask", "vqgan", "autoencoder"}
+    assert set(undecided) == paths | {"change_prompt_every", "device", "backend", "memory"}
     assert settings.keys() == make_config({"prompts": ["a"]}).model_dump().keys()
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fastclipgen.cli.guidance_options import add_guidance_arguments
 from fastclipgen.cli.parser import number, whole
 from fastclipgen.errors import UserError
 
@@ -65,7 +66,11 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cutouts", default="auto", metavar="PRESET", help="das, crops, crowson, vqgan, gentle, plain")
     add("--loss", default="auto", metavar="KIND", help="cosine, spherical, l1 or l2 (of unit vectors)")
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
-    add("--constraint", action="append", metavar="NAME[:WEIGHT]", help="tv, colour_tv, l1, l2, saturation, range")
+    text = (
+        "tv, colour_tv, l1, l2, saturation, range, smoothness, colourfulness, palette, symmetry, edge, gaussian; all "
+        "take anneal=STEPS"
+    )
+    add("--constraint", action="append", metavar="NAME[:WEIGHT[:OPTION]]", help=text)
     add("--optimizer", default="auto", metavar="NAME", help="adam, adamw, sgd, rmsprop, adadelta, adagrad")
     add("--learning-rate", "--lr", type=number, metavar="RATE", help="of the first step after the warm-up")
     add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
@@ -75,6 +80,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--finalists", type=whole(), help="how many of the tracks go on after a quarter of the steps")
     add("--ema", type=number, default=0.0, metavar="DECAY", help="publish a moving average of the parameters")
     add("--keep-best", action="store_true", help="publish the step with the lowest loss instead of the last")
+    add_guidance_arguments(parser)
     _add_sampling_arguments(parser)
     group = parser.add_argument_group("where it runs")
     add = group.add_argument

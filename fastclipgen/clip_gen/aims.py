@@ -12,7 +12,7 @@ from torch import Tensor
 from fastclipgen.clip_gen.gallery import Bridge
 from fastclipgen.errors import UserError
 from fastclipgen.guidance.prompts import Prompt
-from fastclipgen.guidance.targets import Encoder, ImageTarget, Targets, build_targets
+from fastclipgen.guidance.targets import Aim, Encoder, Targets, build_targets
 
 _LEAST = 1e-3  # length of a sum of unit vectors, below which its direction is chance
 
@@ -32,16 +32,16 @@ def aim(
     perceptor: Encoder,
     prompts: Sequence[Sequence[Prompt]],
     negatives: Sequence[Prompt],
-    images: Sequence[ImageTarget],
+    others: Sequence[Aim],
     bridge: Bridge | None,
     device: torch.device,
 ) -> Aims:
-    """The aims of B pictures with these prompts, each with the same negative prompts and image prompts.
+    """The aims of B pictures with these prompts, each with the same negative prompts and other aims.
 
     bridge: texts' embeddings -> pictures'. Raises UserError as `build_targets` does, and where the parts of a mix
     cancel out.
     """
-    [targets] = build_targets([perceptor], prompts, [negatives] * len(prompts), [images] * len(prompts), device=device)
+    [targets] = build_targets([perceptor], prompts, [negatives] * len(prompts), [others] * len(prompts), device=device)
     given = targets.embeddings  # [B, P, E]
     texts = [len(own) + len(negatives) for own in prompts]
     if bridge is not None:
@@ -50,7 +50,7 @@ def aim(
         crossed = bridge(given[is_text].to(torch.float32)).to(given)
         given = given.clone()
         given[is_text] = crossed
-    counts = [count + len(images) for count in texts]
+    counts = [count + len(others) for count in texts]
     return Aims(_mixed(given, targets.weights), _mixed(targets.embeddings, targets.weights), targets, counts)
 
 

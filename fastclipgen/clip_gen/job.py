@@ -18,6 +18,7 @@ from fastclipgen.clip_gen import networks, prepare
 from fastclipgen.clip_gen.draw import Drawer, Way
 from fastclipgen.clip_gen.results import Sample, Seen, refined, sampled
 from fastclipgen.config import defaults
+from fastclipgen.config.aims import own_settings
 from fastclipgen.config.run import RunConfig
 from fastclipgen.config.sampling import REFINING
 from fastclipgen.engine import compile_choice
@@ -136,15 +137,9 @@ class SampleJob:
 
     def settings(self, picture: Picture, candidate: int = 0) -> dict[str, Any]:
         """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
-        alone = {
-            "prompts": [picture.prompt] if picture.prompt else [],
-            "seed": picture.seed,
-            "count": 1,
-            "keep": 1,
-            "candidate": candidate,
-        }
         steps = {} if self.refiner is None else {name: getattr(self.refiner.config, name) for name in REFINING}
-        return self.config.model_copy(update=alone | steps).model_dump()
+        alone = own_settings(picture.prompt) | {"seed": picture.seed, "keep": 1, "candidate": candidate}
+        return self.config.model_copy(update=steps | alone).model_dump()
 
     def run(
         self, callbacks: Sequence[Callback] = (), interrupted: Callable[[], bool] | None = None
@@ -221,7 +216,7 @@ class SampleJob:
         """The picture of a sample, decoded alone: made again it will be alone, and a batch may round otherwise."""
         image = ((self.networks.decode(sample.tokens[None])[0] + 1) / 2).clamp(0, 1)
         own = sample.picture.index // self._keep // self.config.count
-        targets = self.aims.targets.rows(own, own + 1)
+        targets = self.aims.targets.at(torch.tensor([own], device=self.device))
         seen = encode_picture(self.eye, image)[None, None]  # [1, 1, E]
         loss, similarities = cosine_loss(
             seen, targets.embeddings, targets.weights, targets.stops, "cosine", prompt_mean=not self.config.prompt_sum

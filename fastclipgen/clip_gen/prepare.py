@@ -10,15 +10,15 @@ from fastclipgen.clip_gen import gallery
 from fastclipgen.clip_gen.aims import Aims, aim
 from fastclipgen.clip_gen.layout import Layout, decoded_bytes, plan, row_bytes
 from fastclipgen.clip_gen.networks import Networks
+from fastclipgen.config import aim_files
 from fastclipgen.config.run import RunConfig, parse_memory
 from fastclipgen.config.sampling import ROWS
 from fastclipgen.engine import compile_choice, compiled
 from fastclipgen.engine.free_memory import free_bytes
 from fastclipgen.engine.memory import USABLE
 from fastclipgen.errors import UserError
-from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
-from fastclipgen.guidance.targets import Encoder, ImageTarget
-from fastclipgen.outputs.load import load_image
+from fastclipgen.guidance.prompts import parse_prompts
+from fastclipgen.guidance.targets import Encoder
 from fastclipgen.sampling.choice import Choice
 
 REFINER = "vqgan"  # the generator that goes on from sampled codes
@@ -88,10 +88,8 @@ def aims_of(config: RunConfig, eye: Encoder, device: torch.device, notice: Notic
     bridge = None
     if config.text_to_image != "none":
         bridge = gallery.learn(config.text_to_image, config.gallery or "", eye, device, notice)
-    images = []
-    for text in config.image_prompts:
-        prompt = parse_image_prompt(text)
-        images.append(ImageTarget(load_image(prompt.path, notice=notice).to(device), prompt.weight, prompt.stop))
-    prompts = [parse_prompts(text) for text in config.prompts] or [()]
+    others = aim_files.load(config.model_copy(update={"image_prompt_recut": False}), notice)
+    # a story, which needs steps, begins with its first phase
+    prompts = [[p for p in parse_prompts(text) if not p.phase] for text in config.prompts] or [[]]
     negatives = [prompt for text in config.negative for prompt in parse_prompts(text)]
-    return aim(eye, prompts, negatives, images, bridge, device)
+    return aim(eye, prompts, negatives, others, bridge, device)

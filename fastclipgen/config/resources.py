@@ -6,17 +6,18 @@ Unlike the rest of this folder it loads torch. Knows nothing of pictures or file
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from fastclipgen import __version__
+from fastclipgen.config.aims import most_columns
 from fastclipgen.config.run import RunConfig, parse_memory
 from fastclipgen.engine import compile_choice, compiled, memory
 from fastclipgen.engine.compile_choice import Choice
 from fastclipgen.engine.race import Race
-from fastclipgen.engine.step import Guide
+from fastclipgen.engine.recipe import Guide
 from fastclipgen.generators.base import Generator
-from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.ops import library
 from fastclipgen.perceptors.base import FrozenPerceptor
 
@@ -24,6 +25,8 @@ from fastclipgen.perceptors.base import FrozenPerceptor
 STEP_SETTINGS = {
     "generator", "generator_options", "vqgan", "autoencoder", "width", "height", "clip", "views", "cutouts", "loss",
     "prompt_sum", "constraints", "optimizer", "ema", "keep_best", "precision", "backend", "memory",
+    "image_prompt_recut", "spot", "spot_off", "target_images", "target_pixels", "init_weight", "init_weight_dist",
+    "init_weight_cos", "init_weight_decay", "init_weight_pixels",
 }  # fmt: skip
 
 
@@ -41,6 +44,10 @@ def plan_memory(
     views, tracks = config.views or 1, config.tracks or 1
     with library.using(config.backend, device):
         guides = [memory.guide(perceptor, views, device) for perceptor in perceptors]
+    # spots are seen by guides of their own; image prompts cut anew have views, but nothing is kept of them
+    guides *= 1 + bool(config.spot) + bool(config.spot_off)
+    if config.image_prompt_recut:
+        guides = [replace(guide, copies=guide.copies * (1 + len(config.image_prompts))) for guide in guides]
     margin = 1.5 if config.generator == "stack" else 1.0
     height, width = (round(side * margin) for side in (config.height or 1, config.width or 1))
     copies = 5 + 2 * (config.ema > 0) + 2 * config.keep_best
@@ -70,7 +77,7 @@ def kind_of_step(config: RunConfig, batch: int, device: torch.device) -> str:
     """A name for everything that compiled code depends on, as far as it can be known without compiling."""
     facts = {
         "rows": [batch * tracks for tracks, _ in _race(config).parts],
-        "prompts": most_prompts(config),
+        "prompts": most_columns(config),
         "start": [config.init is not None, config.mask is not None],
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "versions": [__version__, torch.__version__],
@@ -80,9 +87,3 @@ def kind_of_step(config: RunConfig, batch: int, device: torch.device) -> str:
 
 def _race(config: RunConfig) -> Race:
     return Race(config.tracks or 1, config.finalists or config.tracks or 1, config.steps or 0)
-
-
-def most_prompts(config: RunConfig) -> int:
-    """The most prompts, negative ones and image prompts that one picture has."""
-    others = sum(len(parse_prompts(text)) for text in config.negative) + len(config.image_prompts)
-    return others + max((len(parse_prompts(text)) for text in config.prompts), default=0)

@@ -10,11 +10,12 @@ import math
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from fastclipgen.config import sampling
+from fastclipgen.config.asked import PROMPT_KINDS, Asked
 from fastclipgen.errors import UserError, nearest
-from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
+from fastclipgen.guidance.prompts import parse_prompts, phases_of
 
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
@@ -23,14 +24,9 @@ WEIGHTS = ("vqgan", "autoencoder")  # settings that name weights, each those of 
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
-class RunConfig(BaseModel):
+class RunConfig(Asked):
     """Everything that decides what a picture looks like. Field order is the order in `fastclipgen info`."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
-
-    prompts: list[str] = Field(description="one picture each; `|` inside joins several prompts in one picture")
-    negative: list[str] = Field([], description="prompts that every picture moves away from")
-    image_prompts: list[str] = Field([], description="paths of pictures to come close to, PATH[:WEIGHT[:STOP]]")
     seed: int | None = Field(
         None, ge=0, le=MAX_SEED, description="of the first picture; the next have seed + 1, + 2 ..."
     )
@@ -39,7 +35,7 @@ class RunConfig(BaseModel):
     width: int | None = Field(None, ge=1, le=MAX_SIDE)
     height: int | None = Field(None, ge=1, le=MAX_SIDE)
     generator: str = "auto"
-    generator_options: dict[str, Any] = {}
+    generator_options: dict[str, Any] = Field({}, description="constructor options of the generator")
     vqgan: str | None = Field(None, description="weights of generators vqgan and clip-gen, PATH[:YAML] or builtin")
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
@@ -80,20 +76,6 @@ class RunConfig(BaseModel):
     compile: Literal["auto", "on", "off"] = Field("auto", description="torch.compile for the step; auto: where it pays")
     memory: str = Field("auto", description="what a step may take: auto (what is free) or a size, 6GiB, 500MiB")
 
-    @field_validator("prompts", "negative")
-    @classmethod
-    def _prompts_parse(cls, values: list[str]) -> list[str]:
-        for value in values:
-            parse_prompts(value)
-        return values
-
-    @field_validator("image_prompts")
-    @classmethod
-    def _image_prompts_parse(cls, values: list[str]) -> list[str]:
-        for value in values:
-            parse_image_prompt(value)
-        return values
-
     @field_validator("memory")
     @classmethod
     def _memory_parses(cls, value: str) -> str:
@@ -127,7 +109,7 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         config = RunConfig(**values)
     except ValidationError as error:
         raise UserError(_sentence(error, RunConfig)) from None
-    if not config.prompts and not config.image_prompts:
+    if not any(getattr(config, name) for name in PROMPT_KINDS):
         raise UserError('expected a prompt or an image prompt, got neither; try fastclipgen "a red circle"')
     if config.init and max(config.starts or 1, config.tracks or 1) > 1:
         raise UserError("starts and tracks choose among random starts, but a start picture was given; leave them out")
@@ -150,6 +132,14 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError(
             "compile on and deterministic do not go together, as a compiler may add in another order on another day; "
             "leave one of them out"
+        )
+    if config.image_prompt_recut and not config.image_prompts:
+        raise UserError("image_prompt_recut cuts image prompts anew, but there are none; add --image-prompt PATH")
+    if config.spot_mask and not (config.spot or config.spot_off):
+        raise UserError("a spot mask says what spot prompts see, but there are none; add --spot or --spot-off TEXT")
+    if config.change_prompt_every and not any(phases_of(parse_prompts(text)) > 1 for text in config.prompts):
+        raise UserError(
+            "change_prompt_every turns the phases of a story, but no prompt has any; write them as 'a fox ^ a wolf'"
         )
     if config.mask and not config.init:
         raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")

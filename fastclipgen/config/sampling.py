@@ -9,8 +9,9 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from fastclipgen.config.asked import LATENT_PULLS
 from fastclipgen.errors import UserError
-from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
+from fastclipgen.guidance.prompts import parse_image_prompt, parse_noise_prompt, parse_prompt, parse_prompts, phases_of
 
 if TYPE_CHECKING:
     from fastclipgen.config.run import RunConfig
@@ -26,7 +27,8 @@ OWN = (
 
 REFINING = (
     "generator_options", "views", "cutouts", "loss", "prompt_sum", "constraints", "optimizer", "learning_rate",
-    "schedule", "warmup", "ema", "keep_best",
+    "schedule", "warmup", "ema", "keep_best", "change_prompt_every", "image_prompt_recut", "spot", "spot_off",
+    "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels",
 )  # fmt: skip
 """Settings of the optimisation, which clip-gen has only with `refine`."""
 
@@ -97,9 +99,16 @@ def _check_unrefined(config: RunConfig) -> None:
         raise UserError(f"generator clip-gen without refining takes no steps, so '{name}' has no effect; {hint}")
     if len(config.clip) > 1:
         raise UserError(f"a sampled picture has one CLIP, that of its transformer, got {len(config.clip)}; {hint}")
-    texts = [prompt for text in [*config.prompts, *config.negative] for prompt in parse_prompts(text)]
-    pictures = [parse_image_prompt(text) for text in config.image_prompts]
-    if any(prompt.stop != -math.inf for prompt in [*texts, *pictures]):
+    texts = [parse_prompts(text) for text in [*config.prompts, *config.negative]]
+    if any(phases_of(prompts) > 1 for prompts in texts):
+        raise UserError(
+            f"the phases of a story ('^') follow each other in steps, and generator clip-gen takes none; {hint}"
+        )
+    stops = [prompt.stop for prompts in texts for prompt in prompts]
+    stops += [parse_prompt(text).stop for text in config.labels]
+    stops += [parse_image_prompt(t).stop for t in [*config.image_prompts, *config.image_labels, *config.vector_prompts]]
+    stops += [parse_noise_prompt(text)[2] for text in config.noise_prompts]
+    if any(stop != -math.inf for stop in stops):
         raise UserError(f"the stop of a prompt is about steps, and generator clip-gen takes none; {hint}")
 
 

@@ -18,7 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fastclipgen.engine.memory import on_shapes
-from fastclipgen.engine.step import Guide
+from fastclipgen.engine.recipe import Guide
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors.base import FrozenPerceptor
 

@@ -15,7 +15,9 @@ from torch import Tensor
 from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.engine.race import Race
 from fastclipgen.engine.readback import Readback
-from fastclipgen.engine.step import Recipe, RunState, Task, begin, canvas, finish, score
+from fastclipgen.engine.recipe import Recipe, Task
+from fastclipgen.engine.sight import score
+from fastclipgen.engine.step import RunState, begin, canvas, finish, with_origin
 from fastclipgen.engine.stepper import EAGER, Notice, Stepper, Way
 from fastclipgen.generators.base import Params
 from fastclipgen.guidance.constraints import needs_start
@@ -123,7 +125,7 @@ class Engine:
         if task.start is None and needs_start(self.recipe.constraints):
             with torch.no_grad():
                 task = task._replace(start=self.recipe.generator.canvas(params))
-        return task, params
+        return with_origin(self.recipe, task, params), params
 
     def _best_starts(self, task: Task) -> Tensor:
         """int64 [B * tracks]: for each picture the seeds of its best starts, best first; its own seed if only one."""
@@ -160,7 +162,7 @@ class Engine:
         if not bool(finite.all()):  # the last step, whose loss nobody has seen, may break a picture too
             drawn = torch.where(finite[:, None, None, None], drawn, canvas(recipe, task, state.last))
         images = recipe.generator.publish(drawn)
-        loss, similarities = score(recipe, task, images)
+        loss, similarities = score(recipe, task, images, max(done - 1, 0))
         best = torch.where(loss.isnan(), torch.inf, loss).view(-1, tracks).argmin(dim=1)
         best = best + tracks * torch.arange(len(best), device=best.device)
         return EngineResult(

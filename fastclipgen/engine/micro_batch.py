@@ -17,9 +17,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fastclipgen.engine.step import Guide, Recipe, Slope, Task, canvas, draw_views, prompt_loss
+from fastclipgen.engine.recipe import Guide, Recipe, Task
+from fastclipgen.engine.sight import Sight, look, prompt_loss
+from fastclipgen.engine.step import Slope, canvas, unguided_loss
 from fastclipgen.generators.base import Params
-from fastclipgen.guidance.constraints import total
 from fastclipgen.guidance.targets import Targets
 
 
@@ -66,29 +67,24 @@ def slope_of_blocks(slope: Callable[[Task, Params], Slope], parts: Sequence[Task
     return Slope(grads, torch.cat([one.loss for one in found]), torch.cat([one.images for one in found]))
 
 
-Look = Callable[[Recipe, Guide, Targets, Tensor, int], tuple[Tensor, Tensor]]
+Part = Callable[[Recipe, Guide, Targets, Sight, int], tuple[Tensor, Tensor]]
 
 
-def look(
-    recipe: Recipe,
-    guide: Guide,
-    targets: Targets,
-    views: Tensor,
-    batch: int,
-    loss: Callable[[Recipe, Guide, Targets, Tensor, int], tuple[Tensor, Tensor]] = prompt_loss,
+def slope_of_part(
+    recipe: Recipe, guide: Guide, targets: Targets, sight: Sight, batch: int, loss: Part = prompt_loss
 ) -> tuple[Tensor, Tensor]:
-    """What some of a guide's views [B*n, 3, S, S] add to the loss [B], and the gradient of that to them. `loss`:
-    step.prompt_loss, or the same compiled."""
-    views = views.detach().requires_grad_()
+    """What some of the views that a guide sees add to the loss [B], and the gradient of that to them, [B*n, 3, S, S].
+    `loss`: step.prompt_loss, or the same compiled."""
+    views = sight.views.detach().requires_grad_()
     with torch.enable_grad():
         share = len(views) / (batch * guide.views)  # the loss is a mean over views
-        part = loss(recipe, guide, targets, views, batch)[0] * share
+        part = loss(recipe, guide, targets, sight._replace(views=views), batch)[0] * share
         (gradient,) = torch.autograd.grad(part.sum(), views)
     return part.detach(), gradient
 
 
 def slope_by_views(
-    recipe: Recipe, task: Task, params: Params, step: int | Tensor, most: int, look: Look = look
+    recipe: Recipe, task: Task, params: Params, step: int | Tensor, most: int, of_part: Part = slope_of_part
 ) -> Slope:
     """The slope of one picture (B = 1) of whose views a perceptor sees at most `most` together."""
     leaves = {key: value.detach().requires_grad_() for key, value in params.items()}
@@ -97,15 +93,17 @@ def slope_by_views(
         images = drawn.detach().requires_grad_()
         loss, gradient = images.new_zeros(1), torch.zeros_like(images)
         for k, (guide, targets) in enumerate(zip(recipe.guides, task.targets, strict=True)):
-            views = draw_views(recipe, task, guide, images, step * len(recipe.guides) + k)  # [N, 3, S, S]
-            slopes = torch.empty_like(views)
+            sight = look(recipe, task, guide, targets, images, step, step * len(recipe.guides) + k)
+            slopes = torch.empty_like(sight.views)  # [N, 3, S, S]
             for first, last in bounds(guide.views, most):
-                part, slopes[first:last] = look(recipe, guide, targets, views[first:last], 1)
+                part, slopes[first:last] = of_part(recipe, guide, targets, sight.part(first, last), 1)
                 loss = loss + part
-            gradient = gradient + torch.autograd.grad(views, images, slopes)[0]
-        if recipe.constraints:
-            held = total(recipe.constraints, images, task.start)
+            gradient = gradient + torch.autograd.grad(sight.views, images, slopes)[0]
+        held, direct = unguided_loss(recipe, task, leaves, images, step), [None] * len(leaves)
+        if held is not None:
             loss = loss + held.detach()
-            gradient = gradient + torch.autograd.grad(held.sum(), images)[0]
+            of_images, *direct = torch.autograd.grad(held.sum(), [images, *leaves.values()], allow_unused=True)
+            gradient = gradient if of_images is None else gradient + of_images
         found = torch.autograd.grad(drawn, list(leaves.values()), gradient)
+        found = [one if more is None else one + more for one, more in zip(found, direct, strict=True)]
     return Slope(dict(zip(leaves, found, strict=True)), loss.detach(), images.detach())

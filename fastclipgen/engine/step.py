@@ -7,64 +7,22 @@ or views. Knows nothing of files, progress or how long a run is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from fastclipgen.engine.ema import BestState, Ema, EmaState, KeepBest
-from fastclipgen.engine.optimizers import Optimizer, Sgd, State
+from fastclipgen.engine.ema import BestState, EmaState
+from fastclipgen.engine.optimizers import Sgd, State
+from fastclipgen.engine.recipe import Recipe, Task
+from fastclipgen.engine.sight import guided_loss
 from fastclipgen.generators.base import Generator, Params
-from fastclipgen.guidance.constraints import Constraint, total
-from fastclipgen.guidance.targets import Targets
-from fastclipgen.ops.cosine_loss import cosine_loss
-from fastclipgen.ops.cutout_params import CutoutSpec, preset, sample_cutouts
-from fastclipgen.ops.cutouts import cutouts
-from fastclipgen.perceptors.base import FrozenPerceptor
-
-
-@dataclass(frozen=True)
-class Guide:
-    """A perceptor in a run: its weight in the loss, how many views of each picture it sees, and how they are drawn."""
-
-    perceptor: FrozenPerceptor
-    weight: float
-    views: int
-    spec: CutoutSpec
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything about a step that stays the same during a run."""
-
-    generator: Generator
-    guides: tuple[Guide, ...]
-    optimizer: Optimizer
-    loss: str = "cosine"  # one of KINDS in ops.cosine_loss
-    prompt_mean: bool = True  # divide by the number of prompts, as Direct Ascent Synthesis does; False: add them up
-    constraints: tuple[Constraint, ...] = ()
-    ema: Ema = field(default_factory=Ema)
-    best: KeepBest | None = None
-    deterministic: bool = False
-    shared_seed: int = 0  # keys the shifts that all pictures of a run have in common
-
-
-class Task(NamedTuple):
-    """What B pictures are to become. start, mask: [B, 3, h, w] and [B, 1, h, w] on the generator's canvas, or None."""
-
-    seeds: Tensor  # int64 [B]
-    targets: tuple[Targets, ...]  # one for each guide
-    start: Tensor | None = None  # what constraints compare with, and what shows where the mask is 0
-    mask: Tensor | None = None  # 1 where the picture may change
-
-    def rows(self, index: Tensor) -> Task:
-        """The task of the pictures `index` (int64 [M])."""
-        targets = tuple(Targets(t.embeddings[index], t.weights[index], t.stops[index]) for t in self.targets)
-        start, mask = (None if x is None else x[index] for x in (self.start, self.mask))
-        return Task(self.seeds[index], targets, start, mask)
+from fastclipgen.guidance.constraints import total
+from fastclipgen.guidance.pulls import needs_origin, pull_loss
+from fastclipgen.ops.cutout_params import CutoutSpec
 
 
 class RunState(NamedTuple):
@@ -104,48 +62,25 @@ def canvas(recipe: Recipe, task: Task, params: Params) -> Tensor:
     return torch.lerp(task.start, drawn, task.mask)
 
 
-def guided_loss(recipe: Recipe, task: Task, images: Tensor, step: int | Tensor, guides: Sequence[Guide]) -> Tensor:
-    """The prompts' loss of each canvas, [B]; the views of guide k draw their numbers as step * len(guides) + k."""
-    loss = None
-    for k, (guide, targets) in enumerate(zip(guides, task.targets, strict=True)):
-        views = draw_views(recipe, task, guide, images, step * len(guides) + k)
-        loss, _ = prompt_loss(recipe, guide, targets, views, images.shape[0], loss)
-    return images.new_zeros(images.shape[0]) if loss is None else loss
-
-
-def draw_views(recipe: Recipe, task: Task, guide: Guide, images: Tensor, number: int | Tensor) -> Tensor:
-    """What a guide sees of each canvas, [B*N, 3, S, S] or as patches where it takes such; `number` keys the draws."""
-    eye, (height, width) = guide.perceptor, images.shape[2:]
-    params = sample_cutouts(
-        guide.spec, task.seeds, number, guide.views, height, width, eye.image_size, recipe.shared_seed
-    )
-    return cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
-
-
-def prompt_loss(
-    recipe: Recipe, guide: Guide, targets: Targets, views: Tensor, batch: int, total: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """`total` [B] with the loss of a guide's views [B*n, 3, S, S], any number of each picture's, and their similarities
-    [B, n, P]."""
-    return cosine_loss(
-        guide.perceptor.encode_image(views).unflatten(0, (batch, -1)),
-        targets.embeddings,
-        targets.weights,
-        targets.stops,
-        recipe.loss,
-        prompt_mean=recipe.prompt_mean,
-        scale=guide.weight,
-        total=total,
-    )
-
-
 def forward(recipe: Recipe, task: Task, params: Params, step: int | Tensor) -> tuple[Tensor, Tensor]:
     """The loss [B] and the canvas [B, 3, h, w] of the parameters, differentiable."""
     images = canvas(recipe, task, params)
     loss = guided_loss(recipe, task, images, step, recipe.guides)
+    held = unguided_loss(recipe, task, params, images, step)
+    return loss if held is None else loss + held, images
+
+
+def unguided_loss(recipe: Recipe, task: Task, params: Params, images: Tensor, step: int | Tensor) -> Tensor | None:
+    """What constraints and pulls say of the canvas [B, 3, h, w] that `params` draw, [B]; None where there are none."""
+    generator, loss = recipe.generator, None
+    published = generator.publish(images)
     if recipe.constraints:
-        loss = loss + total(recipe.constraints, images, task.start)
-    return loss, images
+        loss = total(recipe.constraints, images, task.start, step, published)
+    if recipe.pulls:
+        latent = params[generator.latent] if generator.latent else None
+        pulled = pull_loss(recipe.pulls, latent, published, task.origin, step)
+        loss = pulled if loss is None else loss + pulled
+    return loss
 
 
 class Slope(NamedTuple):
@@ -154,6 +89,14 @@ class Slope(NamedTuple):
     grads: Params
     loss: Tensor
     images: Tensor
+
+
+def with_origin(recipe: Recipe, task: Task, params: Params) -> Task:
+    """The task with the latent of its first parameters, where pulls need it and it is not known yet."""
+    if task.origin is not None or not needs_origin(recipe.pulls):
+        return task
+    assert recipe.generator.latent is not None, "pulls in a latent are for generators that have one"
+    return task._replace(origin=params[recipe.generator.latent].detach().clone())
 
 
 Forward = Callable[[Recipe, Task, Params, "int | Tensor"], tuple[Tensor, Tensor]]
@@ -204,20 +147,6 @@ def finish(recipe: Recipe, state: RunState) -> Params:
     if state.ema is not None:
         return recipe.ema.read(state.ema, state.params)
     return state.params
-
-
-@torch.no_grad()
-def score(recipe: Recipe, task: Task, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """How well pictures [B, 3, H, W] do, seen whole and undisturbed: loss [B] and, per guide, similarities [B, P]."""
-    batch, _, height, width = images.shape
-    loss, similarities = None, []
-    for guide, targets in zip(recipe.guides, task.targets, strict=True):
-        eye = guide.perceptor
-        params = sample_cutouts(preset("plain"), task.seeds, 0, 1, height, width, eye.image_size)
-        views = cutouts(images, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)
-        loss, similar = prompt_loss(recipe, guide, targets, views, batch, loss)
-        similarities.append(similar[:, 0])
-    return images.new_zeros(batch) if loss is None else loss, similarities
 
 
 def fit_spec(spec: CutoutSpec, generator: Generator, size: int) -> CutoutSpec:

@@ -18,8 +18,10 @@ from torch import Tensor
 from fastclipgen.engine.compiled import Compiled, traces_gradients
 from fastclipgen.engine.cuda_graph import CapturedStep
 from fastclipgen.engine.memory import is_out_of_memory
-from fastclipgen.engine.micro_batch import Cut, blocks, look, slope_by_views, slope_of_blocks
-from fastclipgen.engine.step import Recipe, RunState, Slope, Task, forward, move, prompt_loss, slope, take_step
+from fastclipgen.engine.micro_batch import Cut, blocks, slope_by_views, slope_of_blocks, slope_of_part
+from fastclipgen.engine.recipe import Recipe, Task
+from fastclipgen.engine.sight import prompt_loss
+from fastclipgen.engine.step import RunState, Slope, forward, move, slope, take_step
 from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Params
 
@@ -51,10 +53,10 @@ class Program:
         wrap: Callable[[Any], Any] = Compiled if compiled else (lambda function: function)
         self._move, self._in_one = wrap(move), not compiled or traces_gradients()
         if self._in_one:
-            self._take, self._slope, self._look = wrap(take_step), wrap(slope), wrap(look)
+            self._take, self._slope, self._part = wrap(take_step), wrap(slope), wrap(slope_of_part)
         else:  # autograd runs between compiled functions
             self._slope = partial(slope, forward=wrap(forward))
-            self._look = partial(look, loss=wrap(prompt_loss))
+            self._part = partial(slope_of_part, loss=wrap(prompt_loss))
 
     def step_of(self, task: Task) -> Step:
         """`take_step` for the pictures of a task."""
@@ -70,7 +72,7 @@ class Program:
 
     def _slope_of(self, task: Task, params: Params, number: Tensor) -> Slope:
         if self._cut.views:
-            return slope_by_views(self._recipe, task, params, number, self._cut.views, self._look)
+            return slope_by_views(self._recipe, task, params, number, self._cut.views, self._part)
         return self._slope(self._recipe, task, params, number)
 
 

@@ -17,7 +17,8 @@ import torch
 from fastclipgen.engine.compile_choice import Costs
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.race import Race
-from fastclipgen.engine.step import Task, begin
+from fastclipgen.engine.recipe import Task
+from fastclipgen.engine.step import begin
 from fastclipgen.engine.stepper import Stepper
 from fastclipgen.generators.base import Params
 

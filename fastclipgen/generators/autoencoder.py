@@ -37,6 +37,7 @@ class Autoencoder(Generator):
     default_optimizer = "adam"
     default_lr = 0.05
     default_views_preset = "vqgan"
+    latent = "latents"
     weights = "autoencoder"
 
     def __init__(self, height: int, width: int, model: Halves, noise: float = 0.5) -> None:

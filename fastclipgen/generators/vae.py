@@ -33,6 +33,7 @@ class Vae(Generator):
     default_optimizer = "adam"
     default_lr = 0.05
     default_views_preset = "gentle"
+    latent = "w"
 
     def __init__(self, height: int, width: int, norm: float = 1.1) -> None:
         super().__init__(height, width)

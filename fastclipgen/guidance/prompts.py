@@ -1,10 +1,12 @@
-r"""Prompt syntax: `text`, `text:weight`, `text:weight:stop`, and `|` between prompts of one picture.
+r"""Prompt syntax: `text`, `text:weight`, `text:weight:stop`, `|` between prompts of one picture, `^` between phases.
 
 Numbers are peeled off the right end, at most two of them and only while they parse as numbers, so colons inside a text
 do no harm: "ratio 3:2 poster" and "https://example.org/a" are plain texts. One number is the weight, two are weight and
 stop. The price is that a text which itself ends in ":number" loses it: "ratio 3:2" is the text "ratio 3" with weight 2.
 Appending both numbers, ":1:-inf" (the defaults), protects such an ending: "ratio 3:2:1:-inf" is the text "ratio 3:2".
-A backslash directly before a bar keeps the bar in the text: "a\|b".
+A caret separates the phases of a story, `a fox|snow ^ a wolf|snow`: each phase acts for some steps, then the next one,
+and after the last the first again (nerdyrodent's notation). A backslash directly before a bar or a caret keeps it in
+the text: "a\|b", "x\^2".
 
 The peeling rule is pixray's. This file knows nothing of tensors and does not open files.
 """
@@ -22,6 +24,7 @@ MAX_WEIGHT = 1e6  # far above any use; keeps sums of weights finite and exact en
 
 _NUMBER = re.compile(r"\s*[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)\s*", re.IGNORECASE)
 _UNESCAPED_BAR = re.compile(r"(?<!\\)\|")
+_UNESCAPED_CARET = re.compile(r"(?<!\\)\^")
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,14 @@ class Prompt:
     """A text, how strongly it pulls (negative: pushes away), and where it stops.
 
     `text` is stored without surrounding white space. `stop` bounds the signed distance `d * sign(weight)`: the prompt
-    gives no gradient at or below it; -inf means that it never stops. Raises UserError for an empty text, a weight that
-    is not finite, or a stop that is NaN or +inf.
+    gives no gradient at or below it; -inf means that it never stops. `phase`: that of a story in which it acts, from 0;
+    None: always. Raises UserError for an empty text, a weight that is not finite, or a stop that is NaN or +inf.
     """
 
     text: str
     weight: float = 1.0
     stop: float = -math.inf
+    phase: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", self.text.strip())
@@ -63,23 +67,39 @@ class ImagePrompt:
 def parse_prompt(source: str) -> Prompt:
     """One prompt, `text[:weight[:stop]]`; a bar is an ordinary character here. Raises UserError as `Prompt` does."""
     text, numbers = _peel(source)
-    return Prompt(text, *numbers)
+    weight, stop = (*numbers, *(1.0, -math.inf)[len(numbers) :])
+    return Prompt(text, weight, stop)
 
 
 def parse_prompts(source: str) -> tuple[Prompt, ...]:
-    r"""All prompts of one picture, separated by `|` (write `\|` for a bar inside a text).
+    r"""All prompts of one picture, separated by `|`, those of a story's phases by `^` as well (`\|` and `\^` are a bar
+    and a caret inside a text).
 
-    Raises UserError as `Prompt` does, and when all weights are 0.
+    Raises UserError as `Prompt` does, and when all weights of a phase are 0.
     """
-    parts = [part.replace("\\|", "|") for part in _UNESCAPED_BAR.split(source)]
+    phases = _split(source, _UNESCAPED_CARET, "^")
+    prompts: list[Prompt] = []
+    for phase, text in enumerate(phases):
+        parts = _split(text, _UNESCAPED_BAR, "|")
+        found = [parse_prompt(part.replace("\\|", "|").replace("\\^", "^")) for part in parts]
+        check_total([prompt.weight for prompt in found], text.strip())
+        prompts += found if len(phases) == 1 else [replace(prompt, phase=phase) for prompt in found]
+    return tuple(prompts)
+
+
+def _split(source: str, mark: re.Pattern[str], name: str) -> list[str]:
+    parts = mark.split(source)
     if len(parts) > 1 and not all(part.strip() for part in parts):
         raise UserError(
-            f"expected a prompt on both sides of every '|', but one is empty in '{source}'; "
-            "remove the extra bar, or write '\\|' for a bar inside a text"
+            f"expected a prompt on both sides of every '{name}', but one is empty in '{source}'; "
+            f"remove the extra one, or write '\\{name}' where it belongs to a text"
         )
-    prompts = tuple(parse_prompt(part) for part in parts)
-    check_total([prompt.weight for prompt in prompts], source)
-    return prompts
+    return parts
+
+
+def phases_of(prompts: Sequence[Prompt]) -> int:
+    """How many phases the story of a picture's prompts has; 1 where they tell none."""
+    return 1 + max((prompt.phase or 0 for prompt in prompts), default=0)
 
 
 def parse_image_prompt(source: str) -> ImagePrompt:
@@ -88,21 +108,48 @@ def parse_image_prompt(source: str) -> ImagePrompt:
     return ImagePrompt(path, *numbers)
 
 
+def parse_target(source: str) -> ImagePrompt:
+    """`path[:weight]` of a picture to come close to by itself, which knows no stop. Raises UserError."""
+    target = parse_image_prompt(source)
+    if target.stop != -math.inf:
+        raise UserError(
+            f"expected PATH[:WEIGHT] of a target picture, got a stop as well in '{source}'; leave the last number out"
+        )
+    return target
+
+
+def parse_noise_prompt(source: str) -> tuple[int, float, float]:
+    """`seed[:weight[:stop]]`. Raises UserError unless the seed is a whole number of 0 or more below 2**63."""
+    text, numbers = _peel(source)
+    weight, stop = (*numbers, *(1.0, -math.inf)[len(numbers) :])
+    if not text.strip().isdecimal() or int(text) >= 2**63:
+        raise UserError(f"expected SEED[:WEIGHT[:STOP]] of a noise prompt, a seed from 0 to 2**63-1, got '{source}'")
+    _check_numbers(text, weight, stop)
+    return int(text), weight, stop
+
+
 def format_prompt(prompt: Prompt) -> str:
-    """The shortest form that `parse_prompts` reads back as exactly this prompt, alone or joined to others by `|`."""
-    escaped = prompt.text.replace("|", "\\|")
+    """The shortest form that `parse_prompts` reads back as exactly this prompt, its phase aside, alone or joined to
+    others."""
+    escaped = prompt.text.replace("|", "\\|").replace("^", "\\^")
     forms = [f"{escaped}:{prompt.weight!r}:{prompt.stop!r}"]
     if prompt.stop == -math.inf:
         forms.insert(0, f"{escaped}:{prompt.weight!r}")
-        if prompt.weight == 1.0 and not escaped.endswith("\\"):  # a final backslash would swallow a following bar
+        # a final backslash would swallow a bar or a caret that follows
+        if prompt.weight == 1.0 and not escaped.endswith("\\"):
             forms.insert(0, escaped)
-    unescaped = (form.replace("\\|", "|") for form in forms)
-    return next(form for form, plain in zip(forms, unescaped, strict=True) if parse_prompt(plain) == prompt)
+    plain = (form.replace("\\|", "|").replace("\\^", "^") for form in forms)
+    return next(
+        form for form, text in zip(forms, plain, strict=True) if parse_prompt(text) == replace(prompt, phase=None)
+    )
 
 
 def format_prompts(prompts: Sequence[Prompt]) -> str:
     """The prompts of one picture as `parse_prompts` reads them."""
-    return "|".join(format_prompt(prompt) for prompt in prompts)
+    phases: dict[int | None, list[str]] = {}
+    for prompt in prompts:
+        phases.setdefault(prompt.phase, []).append(format_prompt(prompt))
+    return "^".join("|".join(texts) for texts in phases.values())
 
 
 def negate(prompt: Prompt) -> Prompt:

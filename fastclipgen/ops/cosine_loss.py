@@ -53,14 +53,14 @@ def _distances(kind: str, cosines: Tensor, units: Tensor, asked: Tensor) -> Tens
     if kind == "cosine":
         return 1.0 - cosines
     if kind == "spherical":
-        return _spherical(cosines)
+        return spherical_of(0.5 - 0.5 * cosines)
     apart = units[:, :, None] - asked[:, None]  # [B, N, P, E]
     return apart.abs().sum(-1) if kind == "l1" else torch.linalg.vector_norm(apart, dim=-1)
 
 
-def _spherical(cosines: Tensor) -> Tensor:
-    """2 * asin(|u - t| / 2)**2 for unit vectors: |u - t|**2 / 4 = (1 - cos) / 2."""
-    q = 0.5 - 0.5 * cosines
+def spherical_of(q: Tensor) -> Tensor:
+    """2 * asin(|u - t| / 2)**2 of q = |u - t|**2 / 4 = (1 - cos) / 2, u and t unit vectors; of any shape, with a finite
+    gradient everywhere."""
     q = torch.where(q < 0.0, 0.0, torch.where(q > _LARGEST_Q, _LARGEST_Q, q))
     near = q < _SERIES_BELOW
     series = q * (1.0 + q * (1.0 / 3.0 + q * (8.0 / 45.0 + q * (4.0 / 35.0))))

@@ -34,6 +34,7 @@ class Stream(IntEnum):
     STARTS = 6
     DATA = 7
     TOKENS = 8
+    PROMPT = 9
 
 
 def words(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts: int = 1) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,24 @@ def save(path: Path, colour: tuple[int, int, int] | int, size: tuple[int, int] =
         ("", "--ema 0.9"),
         ("--lr 60 --steps 12", "--keep-best"),
         ("", "--precision bf16"),
+        ("--image-prompt bands.png", "--image-prompt-recut"),
+        ("", "--label dog"),
+        ("", "--image-label green.png"),
+        ("", "--noise-prompt 3"),
+        ("--noise-prompt 3", "--noise-prompt 4:2"),
+        ("", "--vector-prompt eye.json"),
+        ("", "--spot dog"),
+        ("", "--spot-off dog"),
+        ("--spot dog", "--spot-mask left.png"),
+        ("", "--target-pixels green.png"),
+        ("--generator vae --starts 4", "--target-image green.png:5"),
+        ("--init green.png --constraint l2:0", "--init-weight-pixels 5"),
+        ("--generator vae --starts 4", "--init-weight 5"),
+        ("--generator vae --starts 4", "--init-weight-dist 5"),
+        ("--generator vae --starts 4", "--init-weight-cos 5"),
+        ("--generator vae --starts 4", "--init-weight-decay 50"),
+        ("", "--constraint palette:2:[red,blue]"),
+        ("--constraint smoothness:5", "--constraint smoothness:5:log:anneal=2"),
     ],
 )
 def test_options_change_the_picture(pixels: Callable, folder: Path, common: str, option: str) -> None:
@@ -62,10 +81,18 @@ def test_options_change_the_picture(pixels: Callable, folder: Path, common: str,
     mask = np.zeros((16, 16), np.uint8)
     mask[:, :8] = 255
     Image.fromarray(mask).save(folder / "left.png")
+    Image.fromarray(mask[..., None] // np.array([1, 3, 2], np.uint8)).save(folder / "bands.png")
+    (folder / "eye.json").write_text(json.dumps({"eye": [list(range(-13, 14))]}))
     prompts = (BAR,)
     before = pixels(*common.split(), prompts=prompts)
     after = pixels(*common.split(), *option.split(), prompts=prompts)
     assert not np.array_equal(before, after)
+
+
+def test_a_story_of_phases(pixels: Callable) -> None:
+    told = [pixels(*option, prompts=("a dog ^ a cat",)) for option in ((), ("--change-prompt-every", "1"))]
+    assert not np.array_equal(told[0], told[1])
+    assert not np.array_equal(told[0], pixels(prompts=("a dog | a cat",)))
 
 
 def test_size(pixels: Callable) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fastclipgen.engine.optimizers import Adam
-from fastclipgen.engine.step import Guide, Recipe, Task
+from fastclipgen.engine.recipe import Guide, Recipe, Task
 from fastclipgen.generators.base import Generator, Params
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.guidance.prompts import parse_prompts

@@ -10,7 +10,8 @@ import torch
 
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.optimizers import OPTIMIZERS, Adam, Sgd
-from fastclipgen.engine.step import Recipe, Task, begin, take_step
+from fastclipgen.engine.recipe import Recipe, Task
+from fastclipgen.engine.step import begin, take_step
 from fastclipgen.generators import registry
 from fastclipgen.generators.autoencoder import Halves
 from fastclipgen.guidance.constraints import Constraint

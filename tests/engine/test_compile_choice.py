@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fastclipgen.engine.compile_choice import Choice, Costs, choose, guess, image_flops, key_of, recall, remember
-from fastclipgen.engine.step import Guide
+from fastclipgen.engine.recipe import Guide
 from fastclipgen.errors import UserError
 from fastclipgen.ops.cutout_spec import preset
 from fastclipgen.perceptors import as_perceptor

@@ -15,7 +15,7 @@ from fastclipgen.engine.compiled import CACHE, cache_folder, obstacle, switches,
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.engine.optimizers import Adam, Sgd
-from fastclipgen.engine.step import Guide, Recipe, Task
+from fastclipgen.engine.recipe import Guide, Recipe, Task
 from fastclipgen.engine.stepper import Way
 from fastclipgen.generators import registry
 from fastclipgen.guidance.constraints import Constraint

@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_leaves
 from fastclipgen.engine.cuda_graph import CapturedStep, copy_of, overwrite
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.engine import Engine, StepInfo
-from fastclipgen.engine.step import Recipe, RunState, Task, begin, take_step
+from fastclipgen.engine.recipe import Recipe, Task
+from fastclipgen.engine.step import RunState, begin, take_step
 from fastclipgen.engine.stepper import Way
 from fastclipgen.perceptors import as_perceptor
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from fastclipgen.engine.ema import KeepBest
 from fastclipgen.engine.engine import Engine, StepInfo
 from fastclipgen.engine.optimizers import Sgd
-from fastclipgen.engine.step import Recipe, Task, score
+from fastclipgen.engine.recipe import Recipe, Task
+from fastclipgen.engine.sight import score
 from fastclipgen.generators.base import Params
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.stack import Stack

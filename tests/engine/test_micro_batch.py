@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from fastclipgen.engine import step as step_module
+from fastclipgen.engine import sight as sight_module
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.micro_batch import Cut, blocks, bounds, slope_by_views, slope_of_blocks
 from fastclipgen.engine.optimizers import Adam, Sgd
-from fastclipgen.engine.step import Guide, Recipe, Slope, Task, slope
+from fastclipgen.engine.recipe import Guide, Recipe, Task
+from fastclipgen.engine.step import Slope, slope
 from fastclipgen.engine.stepper import Way
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Params
@@ -91,8 +92,8 @@ def test_draws_do_not_depend_on_the_cut(
     recipe, params = case("pixels", clip, toy)
     task = make_task(recipe, ["a red circle", "a blue star"], [5, 6])
     found: list[Tensor] = []
-    plain = step_module.sample_cutouts
-    monkeypatch.setattr(step_module, "sample_cutouts", lambda *args: found.append((p := plain(*args)).matrix) or p)
+    plain = sight_module.sample_cutouts
+    monkeypatch.setattr(sight_module, "sample_cutouts", lambda *args: found.append((p := plain(*args)).matrix) or p)
     for cut in (Cut(), Cut(1, 2)):
         cut_slope(recipe, task, params, cut)
     whole, first, second = found[:2], found[2:4], found[4:]

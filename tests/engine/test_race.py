@@ -11,7 +11,7 @@ from fastclipgen.engine.ema import KeepBest
 from fastclipgen.engine.engine import Engine, StepInfo
 from fastclipgen.engine.optimizers import Adam
 from fastclipgen.engine.race import PART, Race
-from fastclipgen.engine.step import Recipe, Task
+from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.stepper import Way
 
 Recipes = Callable[..., Recipe]

@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fastclipgen.engine import step as step_module
+from fastclipgen.engine import sight as sight_module
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.optimizers import Adam, Sgd
-from fastclipgen.engine.step import Recipe, Task, begin, canvas, finish, fit_spec, guided_loss, score, take_step
+from fastclipgen.engine.recipe import Recipe, Task
+from fastclipgen.engine.sight import guided_loss, score
+from fastclipgen.engine.step import begin, canvas, finish, fit_spec, take_step
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.stack import Stack
 from fastclipgen.guidance.constraints import Constraint
@@ -94,8 +96,8 @@ def test_spherical_is_another_loss(make_recipe: Recipes, make_task: Tasks) -> No
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
     """The parameters of all views, in the order they are drawn."""
     found = []
-    plain = step_module.sample_cutouts
-    monkeypatch.setattr(step_module, "sample_cutouts", lambda *args: found.append(plain(*args)) or found[-1])
+    plain = sight_module.sample_cutouts
+    monkeypatch.setattr(sight_module, "sample_cutouts", lambda *args: found.append(plain(*args)) or found[-1])
     return found
 
 

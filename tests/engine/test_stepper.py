@@ -12,7 +12,7 @@ from fastclipgen.engine import stepper as stepper_module
 from fastclipgen.engine.compiled import Compiled
 from fastclipgen.engine.engine import Engine, EngineResult
 from fastclipgen.engine.micro_batch import Cut
-from fastclipgen.engine.step import Recipe, Task
+from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.stepper import Way
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors import FrozenPerceptor

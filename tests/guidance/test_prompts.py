@@ -20,8 +20,11 @@ from fastclipgen.guidance.prompts import (
     format_prompts,
     negate,
     parse_image_prompt,
+    parse_noise_prompt,
     parse_prompt,
     parse_prompts,
+    parse_target,
+    phases_of,
 )
 
 INF = math.inf
@@ -149,3 +152,32 @@ def test_any_text_parses_or_gets_a_sentence(source: str) -> None:
 def test_the_syntax_needs_no_torch() -> None:
     code = "import sys, fastclipgen.guidance.prompts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_story_has_phases() -> None:
+    fox, snow, wolf = parse_prompts("a fox | snow:0.5 ^ a wolf:2:0.3")
+    assert (fox, snow) == (Prompt("a fox", phase=0), Prompt("snow", 0.5, phase=0))
+    assert wolf == Prompt("a wolf", 2.0, 0.3, phase=1)
+    assert (phases_of((fox, snow, wolf)), phases_of(parse_prompts("a|b")), phases_of(())) == (2, 1, 1)
+    assert parse_prompts("a")[0].phase is None
+    assert parse_prompts(r"x\^2") == (Prompt("x^2"),)
+    for source in ("a ^ b|c:2 ^ d", r"x\^2|y ^ a\|b"):
+        told = parse_prompts(source)
+        assert parse_prompts(format_prompts(told)) == told
+    with pytest.raises(UserError, match=r"both sides of every '\^', but one is empty in 'a \^ '"):
+        parse_prompts("a ^ ")
+    with pytest.raises(UserError, match="all are 0 in 'b:0'"):
+        parse_prompts("a ^ b:0")
+
+
+def test_noise_prompts_and_targets() -> None:
+    assert parse_noise_prompt("7") == (7, 1.0, -math.inf)
+    assert parse_noise_prompt("7:-0.5:0.2") == (7, -0.5, 0.2)
+    assert parse_target("a:b.png:0.5").weight == 0.5
+    for source in ("x", "-1", "1.5", str(2**63), ""):
+        with pytest.raises(UserError, match="a seed from 0 to"):
+            parse_noise_prompt(source)
+    with pytest.raises(UserError, match="between"):
+        parse_noise_prompt("7:nan")
+    with pytest.raises(UserError, match="got a stop as well in"):
+        parse_target("a.png:1:2")

@@ -46,7 +46,7 @@ def test_prompts_negatives_images_then_padding() -> None:
         [perceptor],
         [[Prompt("aa", 2.0, 0.3)], [Prompt("b")]],
         negatives=[[Prompt("aa", 0.5)], []],
-        images=[[ImageTarget(red, 0.25)], []],
+        aims=[[ImageTarget(red, 0.25)], []],
     )
     assert built.weights.tolist() == [[2.0, -0.5, 0.25], [1.0, 0.0, 0.0]]
     expected = torch.tensor([[0.3, -math.inf, -math.inf], [-math.inf, -math.inf, -math.inf]])
@@ -55,7 +55,7 @@ def test_prompts_negatives_images_then_padding() -> None:
     torch.testing.assert_close(built.embeddings[0], torch.stack([aa, aa, picture]))
     torch.testing.assert_close(built.embeddings[1, 0], b)
     assert built.embeddings[1, 1:].abs().sum() == 0
-    assert torch.equal(built.rows(1, 2).weights, built.weights[1:])
+    assert torch.equal(built.at(torch.tensor([1])).weights, built.weights[1:])
 
 
 def test_each_text_and_picture_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_each_text_and_picture_is_encoded_once(monkeypatch: pytest.MonkeyPatch) 
     first, second = Letters(), Letters()
     image = ImageTarget(torch.rand(3, 4, 4))
     prompts = [[Prompt("a"), Prompt("b")], [Prompt("b"), Prompt("cc", 3.0)], [Prompt("a")]]
-    both = build_targets([first, second], prompts, images=[[image], [image], []])
+    both = build_targets([first, second], prompts, aims=[[image], [image], []])
     assert first.batches == second.batches == [["a", "b"], ["cc"]]
     assert len(first.views) == 1
     assert torch.equal(both[0].embeddings, both[1].embeddings)
@@ -72,7 +72,7 @@ def test_each_text_and_picture_is_encoded_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_image_prompts_alone_are_enough() -> None:
-    (built,) = build_targets([Letters()], [[]], images=[[ImageTarget(torch.ones(3, 4, 4))]])
+    (built,) = build_targets([Letters()], [[]], aims=[[ImageTarget(torch.ones(3, 4, 4))]])
     assert built.embeddings.shape == (1, 1, 3)
     torch.testing.assert_close(built.embeddings[0, 0], unit(2.0, 1.0, 0.5))
 

@@ -1,0 +1,202 @@
+"""What settings ask a picture to become: their effect on a run, the same again by `rerun`, and clear refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from fastclipgen import UserError, generate
+from fastclipgen.api import Job
+from fastclipgen.config.run import make_config
+from fastclipgen.result import Result
+
+WORDS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "white": (1, 1, 1)}
+
+
+class Eye(nn.Module):
+    """Sees the colours of nine patches; a text is its first colour word, everywhere."""
+
+    image_size, name = 16, "Eye"
+
+    def encode_image(self, views: Tensor) -> Tensor:
+        return nn.functional.adaptive_avg_pool2d(views - 0.5, 3).flatten(1)
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        rows = [next((WORDS[word] for word in text.split() if word in WORDS), (1, 1, 1)) for text in texts]
+        return (torch.tensor(rows).float() - 0.4).repeat_interleave(9, 1)
+
+
+def make(prompts: Any = "red", **changed: Any) -> Result:
+    """A picture of 16 x 16 pixels."""
+    settings = {"steps": 6, "views": 3, "size": 16, "cutouts": "gentle", "generator": "pixels", "seed": 5}
+    asked = settings | {"starts": 1, "tracks": 1, "learning_rate": 0.1, "deterministic": True} | changed
+    [result] = generate(prompts, perceptors=[Eye()], **asked)
+    return result
+
+
+def colour(result: Result) -> list[float]:
+    return (result.pixels.reshape(-1, 3).mean(0) / 255).tolist()
+
+
+def save(path: Path, *colours: tuple[int, int, int]) -> str:
+    """Vertical bands of 8 x 16 pixels."""
+    bands = [np.full((16, 8, 3), colour, np.uint8) for colour in colours]
+    Image.fromarray(np.concatenate(bands, axis=1)).save(path)
+    return str(path)
+
+
+def apart(one: Result, other: Result) -> float:
+    return float(np.abs(one.pixels.astype(float) - other.pixels).mean())
+
+
+def test_stored_settings_make_the_same_picture(tmp_path: Path) -> None:
+    bands, folder = save(tmp_path / "bands.png", (250, 5, 5), (5, 5, 250)), str(tmp_path)
+    (tmp_path / "eye.json").write_text(json.dumps({"Eye": list(range(-13, 14))}))
+    result = make(
+        "red ^ blue|green:0.5",
+        change_prompt_every=1,
+        **{"image_prompts": [bands, f"{bands}:-0.2"], "image_prompt_recut": True, "image_labels": [folder]},
+        **{"labels": ["a dog:0.5"], "noise_prompts": ["3:0.3"], "vector_prompts": [f"{tmp_path / 'eye.json'}:0.1"]},
+        **{
+            "spot": ["white"],
+            "spot_off": ["green|blue"],
+            "spot_mask": bands,
+            "constraints": ["palette:1:red:anneal=2"],
+        },
+        **{"generator": "vae", "init_weight": 0.5, "init_weight_dist": 0.5, "init_weight_cos": 0.5, "steps": 3},
+        **{"init_weight_decay": 0.5, "init_weight_pixels": 0.5, "target_images": [bands], "target_pixels": [bands]},
+    )
+    assert [len(values) for values in result.similarities.values()] == [3 + 2 + 1 + 1 + 1 + 1, 1, 2]
+    stored = json.loads(json.dumps(result.metadata["settings"]))
+    [again] = next(Job(make_config(stored), perceptors=[Eye()]).run())
+    assert np.array_equal(again.pixels, result.pixels)
+    assert again.metadata == result.metadata
+
+
+@pytest.mark.parametrize("setting", ["init_weight", "init_weight_dist", "init_weight_cos", "init_weight_decay"])
+def test_the_start_holds_in_the_latent(setting: str) -> None:
+    start, free = make(generator="vae", steps=0), make(generator="vae", steps=4)
+    held = make(generator="vae", steps=4, **{setting: 1000.0})
+    assert apart(held, start) < 0.7 * apart(free, start)
+    with pytest.raises(UserError, match=f"'{setting}' compares latents, and generator 'pixels' has none; use"):
+        make(**{setting: 1.0})
+
+
+def test_the_start_holds_in_pixels(tmp_path: Path) -> None:
+    path = save(tmp_path / "start.png", (40, 90, 200), (40, 90, 200))
+    start, free = make(init=path, steps=0), make(init=path)
+    assert apart(make(init=path, init_weight_pixels=100.0), start) < 0.3 * apart(free, start)
+
+
+def test_target_pictures(tmp_path: Path) -> None:
+    path = save(tmp_path / "green.png", (20, 220, 40), (20, 220, 40))
+    near = make(target_pixels=[f"{path}:100"])
+    assert np.abs(np.array(colour(near)) - np.array([20, 220, 40]) / 255).max() < 0.3 < colour(make())[0]
+    whole = make(generator="vae", init=path, steps=0)
+    drawn, free = (make(generator="vae", steps=6, target_images=[f"{path}:{w}"]) for w in (1000, 1e-9))
+    assert apart(drawn, whole) < 0.8 * apart(free, whole)
+    with pytest.raises(UserError, match="'target_images' compares latents"):
+        make(target_images=[path])
+    with pytest.raises(UserError, match="got a stop as well"):
+        make(target_pixels=[f"{path}:1:2"])
+
+
+def test_a_story_is_told() -> None:
+    told, first = make("red ^ blue"), make("red")
+    assert len(told.similarities["Eye"]) == 2
+    assert told.metadata["settings"]["change_prompt_every"] is None
+    assert apart(make("red ^ blue", change_prompt_every=6), first) < 0.5, "the second phase is never reached"
+    assert apart(told, make("red ^ blue", change_prompt_every=3)) == 0, "each phase lasts for half of the steps"
+    assert apart(told, first) > 1
+    assert apart(told, make("red ^ blue", change_prompt_every=1)) > 1
+    with pytest.raises(UserError, match="change_prompt_every turns the phases of a story, but no prompt has any"):
+        make("red", change_prompt_every=5)
+    with pytest.raises(UserError, match="setting 'negative': must have no phases"):
+        make("red", negative=["blue ^ green"])
+
+
+def test_pictures_with_and_without_a_story_in_one_batch() -> None:
+    settings = {"steps": 8, "views": 2, "size": 16, "cutouts": "gentle", "generator": "pixels", "seed": 5}
+    asked = settings | {"starts": 1, "tracks": 1, "change_prompt_every": 2}
+    both = generate(["red ^ blue", "green"], perceptors=[Eye()], **asked)
+    assert [result.metadata["settings"]["change_prompt_every"] for result in both] == [2, None]
+    for result in both:
+        [again] = next(Job(make_config(result.metadata["settings"]), perceptors=[Eye()]).run())
+        assert np.abs(again.pixels.astype(int) - result.pixels).max() <= 1
+
+
+def test_spots(tmp_path: Path) -> None:
+    left = save(tmp_path / "left.png", (255, 255, 255), (0, 0, 0))
+    asked = {
+        "steps": 15,
+        "spot": ["red:4"],
+        "spot_off": ["blue:4"],
+        "cutouts": "plain",
+        "views": 1,
+        "learning_rate": 0.2,
+    }
+    result = make("white:0.01", spot_mask=left, **asked)
+    halves = [result.pixels[:, part].reshape(-1, 3).mean(0).argmax() for part in (slice(0, 7), slice(9, 16))]
+    assert halves == [0, 2]
+    assert list(result.similarities) == ["Eye", "Eye (spot)", "Eye (spot_off)"]
+    middle = make("white:0.01", **asked).pixels
+    assert [middle[6:10, 6:10].reshape(-1, 3).mean(0).argmax(), middle[:2, :2].reshape(-1, 3).mean(0).argmax()] == [
+        0,
+        2,
+    ]
+    with pytest.raises(UserError, match="a spot mask says what spot prompts see, but there are none"):
+        make(spot_mask=left)
+
+
+def test_image_prompts_cut_anew_keep_their_places(tmp_path: Path) -> None:
+    path = save(tmp_path / "bands.png", (255, 0, 0), (0, 0, 255))
+    result = make([], image_prompts=[path], image_prompt_recut=True, steps=15, learning_rate=0.2)
+    halves = [result.pixels[:, part].reshape(-1, 3).mean(0).argmax() for part in (slice(0, 6), slice(10, 16))]
+    assert halves == [0, 2]
+    assert len(result.similarities["Eye"]) == 1
+    both = make("green", image_prompts=[path, f"{path}:0.5"], image_prompt_recut=True)
+    assert len(both.similarities["Eye"]) == 3
+    on_canvas = make([], image_prompts=[path], image_prompt_recut=True, generator="stack", steps=3)
+    assert apart(on_canvas, make([], image_prompts=[path], generator="stack", steps=3)) > 1
+    with pytest.raises(UserError, match="image_prompt_recut cuts image prompts anew, but there are none"):
+        make(image_prompt_recut=True)
+
+
+def test_labels_noise_and_image_labels(tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    for name, shown in {"a": (250, 5, 5), "b": (5, 5, 250)}.items():
+        save(tmp_path / "two" / f"{name}.png", shown, shown)
+    assert np.argmax(colour(make([], labels=["a green thing"], steps=12, learning_rate=0.2))) == 1
+    purple = colour(make([], image_labels=[str(tmp_path / "two")], steps=12, learning_rate=0.2))
+    assert np.argmin(purple) == 1
+    noise = [make([], noise_prompts=[text], steps=10) for text in ("1", "2", "1:-1")]
+    assert apart(noise[0], noise[1]) > 1
+    assert apart(noise[0], noise[2]) > 1
+    assert noise[0].similarities["Eye"][0] > noise[2].similarities["Eye"][0]
+    with pytest.raises(UserError, match="expected pictures in the folder"):
+        make([], image_labels=[str(tmp_path)])
+
+
+def test_vector_prompts(tmp_path: Path) -> None:
+    path, other = tmp_path / "blue.json", tmp_path / "other.json"
+    blue = (torch.tensor([0.0, 0.0, 1.0]) - 0.4).repeat_interleave(9).tolist()
+    path.write_text(json.dumps({"EYE": [blue, blue]}))
+    other.write_text(json.dumps({"ViT-B/32": [blue]}))
+    assert np.argmax(colour(make([], vector_prompts=[str(path)], steps=12, learning_rate=0.2))) == 2
+    assert np.argmin(colour(make([], vector_prompts=[f"{path}:-1"], steps=12, learning_rate=0.2))) == 2
+    with pytest.raises(UserError, match=r"has no direction for CLIP 'Eye' \(it has ViT-B/32\)"):
+        make([], vector_prompts=[str(other)])
+
+
+def test_a_constraint_with_options_is_stored() -> None:
+    text = r"palette:20:[red, blue]:anneal=3"
+    result = make("green", constraints=[text], steps=12, learning_rate=0.2)
+    assert result.metadata["settings"]["constraints"] == [text]
+    assert apart(result, make("green", constraints=[], steps=12, learning_rate=0.2)) > 1
