@@ -19,7 +19,7 @@ from fastclipgen.models import transformer, vqgan
         (2, 64, None, Layout(128, 2, 16)),
         (5, 32, None, Layout(96, 3, 16)),  # 3 and 2 prompts, not 4 and 1
         (100, 1, None, Layout(112, 112, 16)),
-        (1, 64, 30 + 50 * 10, Layout(48, 1, 1)),  # room for 50
+        (1, 64, 30 + 50 * 10, Layout(32, 1, 7)),  # room for 50: two batches of one size
         (1, 64, 30 + 10 * 10, Layout(10, 1, 1)),  # and not for a whole multiple
         (3, 4, 30 + 10 * 10, Layout(8, 2, 1)),
         (1, 16, 10**6, Layout(16, 1, 16)),
