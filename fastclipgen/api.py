@@ -1,7 +1,8 @@
 """From settings to pictures: loads the guides, makes the generator, plans batches, runs the engine.
 
 `generate` is the one call; `make_job` is the same in two steps, for those who want to see the resolved settings, save
-pictures as they finish, or be interrupted: it gives a `Job`, or a `SampleJob` for clip-gen (clip_gen/). Nothing here writes a file.
+pictures as they finish, or be interrupted: it gives a `Job`, or a `SampleJob` for clip-gen (clip_gen/).
+Nothing here writes a file.
 """
 
 from __future__ import annotations
