@@ -68,7 +68,9 @@ def test_rows_and_memory_change_no_token(job: Make) -> None:
         assert made.layout.rows < 20
         parts = run(made)
         for one, other in zip(whole, parts, strict=True):
-            assert one.metadata["sample"] == other.metadata["sample"]
+            # several rows may be rounded otherwise than fewer: the same candidates in the same order, not the same bits
+            found, again_found = one.metadata["sample"], other.metadata["sample"]
+            assert again_found == {**found, "similarity": pytest.approx(found["similarity"], abs=1e-5)}
             assert np.array_equal(one.pixels, other.pixels)
 
 

@@ -16,8 +16,17 @@ OTHER: dict[str, Any] = {
     "generator_options": {"tile": 1}, "views": 3, "cutouts": "das", "loss": "l2", "prompt_sum": True,
     "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear", "warmup": 0.5, "ema": 0.5,
     "keep_best": True, "steps": 3, "starts": 2, "tracks": 1, "finalists": 1, "init": "a.png",
+    "change_prompt_every": 3, "image_prompt_recut": True, "spot": ["a"], "spot_off": ["a"], "spot_mask": "a.png",
+    "target_images": ["a.png"], "target_pixels": ["a.png"], "init_weight": 1.0, "init_weight_dist": 1.0,
+    "init_weight_cos": 1.0, "init_weight_decay": 1.0, "init_weight_pixels": 1.0,
 }  # fmt: skip
 """A value of every setting that is not its default."""
+WITH: dict[str, dict[str, Any]] = {
+    "change_prompt_every": {"prompts": ["a ^ b"]},
+    "image_prompt_recut": {"image_prompts": ["a.png"]},
+    "spot_mask": {"spot": ["a"]},
+}
+"""What some of them need beside them."""
 
 
 def config(**values: Any) -> RunConfig:
@@ -44,10 +53,11 @@ def test_other_generators_refuse_what_only_clip_gen_has(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*sampling.REFINING, *(name for name in sampling.FOREIGN if name != "mask")])
 def test_clip_gen_refuses_what_takes_steps(name: str) -> None:
-    with pytest.raises(UserError, match=f"'{name}' has no effect"):
-        config(**{name: OTHER[name]})
+    needed = WITH.get(name, {})
+    with pytest.raises(UserError, match=f"'{'spot' if 'spot' in needed else name}' has no effect"):
+        config(**{name: OTHER[name]}, **needed)
     if name in sampling.REFINING:
-        assert getattr(config(refine=1, **{name: OTHER[name]}), name) == OTHER[name]
+        assert getattr(config(refine=1, **{name: OTHER[name]}, **needed), name) == OTHER[name]
     else:
         with pytest.raises(UserError, match=f"'{name}' has no effect"):
             config(refine=1, **{name: OTHER[name]})
