@@ -8,7 +8,7 @@ from pathlib import Path
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with.
-DEFAULTS = {"steps": 2400, "batch": 32, "learning_rate": 1e-3}
+DEFAULTS = {"steps": 1500, "batch": 16, "learning_rate": 2e-3}
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -24,14 +24,17 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--attention", type=_numbers, default=(), metavar="LEVEL,...", help="levels with attention; 0 is the finest"
     )
     sub.add_argument("--z-channels", type=whole(1), default=64, help="channels between the networks and the codes")
-    sub.add_argument("--embed", type=whole(1), default=32, help="length of a code")
-    sub.add_argument("--codes", type=whole(2), default=2048, help="codes in the codebook")
+    sub.add_argument("--embed", type=whole(1), default=8, help="length of a code")
+    sub.add_argument("--codes", type=whole(2), default=1024, help="codes in the codebook")
     sub.add_argument(
         "--codebook", choices=["ema", "gradient"], default="ema", help="how codes learn: moving averages or gradient"
     )
     sub.add_argument("--commitment", type=number, default=0.25, help="beta, the pull of the encoder to the codes")
     sub.add_argument(
         "--restart-every", type=whole(0), default=25, metavar="STEPS", help="dead codes begin anew; 0: never"
+    )
+    sub.add_argument(
+        "--codes-from", type=whole(0), metavar="STEP", help="when quantising begins; None: after 15 %% of the steps"
     )
     sub.add_argument("--perceptual", choices=["none", "lpips"], default="none", help="a distance besides L1")
     sub.add_argument(

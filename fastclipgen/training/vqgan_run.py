@@ -18,6 +18,7 @@ from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.vq_losses import open_perceptual
 from fastclipgen.training.vqgan import VQGANOptions, VQGANTask
 
+FREE = 0.15  # of the steps nothing is quantised, unless said otherwise
 RESTARTS_END = 0.75  # of the steps
 REPAID_FROM = 300  # steps, by torch.compile
 
@@ -34,6 +35,7 @@ def train_vqgan(
     codebook: str = "ema",
     commitment: float = 0.25,
     restart_every: int = 25,
+    codes_from: int | None = None,
     perceptual: str = "none",
     perceptual_weights: Path | None = None,
     adversarial: float = 0.0,
@@ -64,7 +66,13 @@ def train_vqgan(
         steps=steps, batch=batch, learning_rate=learning_rate, weight_decay=0.0, warmup=min(200, steps // 10 + 1),
         ema=ema, seed=seed, evaluate_every=evaluate_every, save_every=save_every,
     )  # fmt: skip
-    codes = CodeOptions(codebook, commitment, restart_every=restart_every, restart_until=int(steps * RESTARTS_END))
+    codes = CodeOptions(
+        codebook,
+        commitment,
+        restart_every=restart_every,
+        start=int(steps * FREE) if codes_from is None else codes_from,
+        restart_until=int(steps * RESTARTS_END),
+    )
     chosen = VQGANOptions(geometry, codes, adversarial, discriminator_start, perceptual=perceptual)
     with processes.together(device_of(device)) as place:
         bf16 = uses_bf16(precision, place)
