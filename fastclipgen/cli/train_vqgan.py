@@ -8,15 +8,15 @@ from pathlib import Path
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with.
-DEFAULTS = {"steps": 1500, "batch": 16, "learning_rate": 2e-3}
+DEFAULTS = {"steps": 1200, "batch": 16, "learning_rate": 1e-3}
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", default="shapes", help="what to learn from")
     sub.add_argument("--size", type=whole(8), default=64, help="pixels of a picture's side")
-    sub.add_argument("--channels", type=whole(32), default=32, help="of the finest level, a multiple of 32")
+    sub.add_argument("--channels", type=whole(8), default=24, help="of the finest level, a multiple of 8")
     sub.add_argument(
-        "--multipliers", type=_numbers, default=(1, 1, 2, 4), metavar="M,M,...",
+        "--multipliers", type=_numbers, default=(1, 2, 3, 4), metavar="M,M,...",
         help="of --channels, level by level; every level after the first halves the picture",
     )  # fmt: skip
     sub.add_argument("--blocks", type=whole(1), default=1, help="residual blocks of a level; one more in the decoder")
@@ -36,6 +36,11 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--codes-from", type=whole(0), metavar="STEP", help="when quantising begins; None: after 15 %% of the steps"
     )
+    sub.add_argument(
+        "--start", choices=["auto", "pyramid", "random"], default="auto",
+        help="what the weights begin as; a pyramid passes colours on from the first step; auto: that where --channels "
+        "is a multiple of 3",
+    )  # fmt: skip
     sub.add_argument("--perceptual", choices=["none", "lpips"], default="none", help="a distance besides L1")
     sub.add_argument(
         "--perceptual-weights", type=Path, metavar="PATH", help="VGG16 and LPIPS weights in one file (extra [train])"

@@ -2,8 +2,8 @@
 
 Moving averages: van den Oord et al., "Neural discrete representation learning", arXiv 1711.00937, appendix A.1.
 Restarts: Dhariwal et al., "Jukebox", arXiv 2005.00341, section 3: a code that is hardly chosen becomes a vector of the
-batch. A late start: Lancucki et al., "Robust training of vector quantized bottleneck models", arXiv 2005.08520: at first
-nothing is quantised, and the codes begin as vectors of an encoder that has learned something. Among several processes
+batch. A late start: Lancucki et al., "Robust training of vector quantized bottleneck models", arXiv 2005.08520: nothing
+is quantised at first, and the codes begin as vectors of an encoder that has learned something. Among several processes
 all have the same codes, made of what all of them saw.
 """
 

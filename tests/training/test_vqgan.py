@@ -24,6 +24,11 @@ from . import tiny_vqgan
 from .tiny_vqgan import OPTIONS, make
 
 
+@pytest.fixture(autouse=True)
+def few_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastclipgen.training.vqgan.HELD_OUT", 16)
+
+
 def same(one: nn.Module, two: nn.Module) -> bool:
     pairs = zip(one.state_dict().values(), two.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
