@@ -61,6 +61,10 @@ def train_vqgan(
     """
     check_options(steps, batch, learning_rate, least=1)
     check_geometry(geometry, size, start)
+    if not 0 <= ema < 1:
+        raise UserError(f"expected --ema from 0 to below 1, got {ema}; 0.999 is usual")
+    if not (adversarial >= 0 and commitment >= 0):
+        raise UserError(f"expected --adversarial and --commitment of 0 or more, got {adversarial} and {commitment}")
     if threads:
         torch.set_num_threads(threads)
     options = TrainOptions(
@@ -101,6 +105,8 @@ def check_geometry(geometry: Geometry, size: int, start: str = "random") -> None
     """Raises UserError for a VQGAN that cannot be made, begin so, or take pictures of `size`
     pixels."""
     g = geometry
+    if not g.multipliers:
+        raise UserError("expected one or more --multipliers, got none; 1,2,3,4 is usual for 64 pixels")
     if g.channels < 1 or g.channels % CHANNELS or min(g.multipliers) < 1:
         raise UserError(
             f"expected --channels of a multiple of {CHANNELS} and --multipliers of 1 or more, got {g.channels} and "
