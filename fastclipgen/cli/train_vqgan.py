@@ -8,7 +8,7 @@ from pathlib import Path
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with.
-DEFAULTS = {"steps": 1200, "batch": 16, "learning_rate": 1e-3}
+DEFAULTS = {"steps": 2400, "batch": 16, "learning_rate": 5e-4}
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:

@@ -3,8 +3,9 @@
 Begun at random it needs thousands of steps to find out that colours are to be passed on, the more so as every norm
 takes means and contrasts away. So the weights begin near those of a network that passes them on by itself: convolutions
 near the identity (Zagoruyko & Komodakis, "DiracNets", arXiv 1706.00388), residual branches that add nothing (Goyal et
-al., arXiv 1706.02677, section 5.1), and channels in threes: a feature, its opposite, and a constant. The constant keeps
-a norm from changing much, and behind one a feature is SiLU(f) - SiLU(-f).
+al., arXiv 1706.02677, section 5.1), and channels in threes: a feature, its opposite, and one at random. Before the last
+norm of either network the third becomes a constant, large enough to keep the norm from changing much; behind it a
+feature is SiLU(f) - SiLU(-f), and nothing reads the constants yet: they would be steps of a bias a hundredfold.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ def begin_as_pyramid(model: VQGAN) -> None:
         elif isinstance(layer, Upsample):
             _pass_on(layer.conv, _centre(layer.conv))
     _open(model.encoder.conv_in, 1.0)
-    _close(model.encoder.norm_out, model.encoder.conv_out)
+    _close(model.encoder.mid.block_2, model.encoder.norm_out, model.encoder.conv_out)
     for conv in (model.quant_conv, model.post_quant_conv):
         conv.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
         conv.weight.mul_(NOISE)
         _add_identity(conv.weight, _centre(conv))
     _open(model.decoder.conv_in, NOISE)
-    _close(model.decoder.norm_out, model.decoder.conv_out)
+    _close(
+        model.decoder.up[0].get_submodule(f"block.{model.geometry.blocks}"),
+        model.decoder.norm_out,
+        model.decoder.conv_out,
+    )
 
 
 def _centre(conv: nn.Conv2d) -> Tensor:
@@ -71,42 +76,34 @@ def _nothing(conv: nn.Module) -> None:
 def _pass_on(conv: nn.Module, kernel: Tensor) -> None:
     """Threes to threes: what there was goes on, and what there is more of begins as random features."""
     assert isinstance(conv, nn.Conv2d)
-    weight, bias = conv.weight, conv.bias
-    assert bias is not None
-    known = min(weight.shape[:2])
-    weight[:known] *= NOISE
-    weight[:, 2::3] = 0
-    weight[2::3] = 0
-    bias.zero_()
+    weight = conv.weight
+    weight[: weight.shape[1]] *= NOISE
     _add_identity(weight, kernel)
-    bias[2::3] = CONSTANT
-    bias[2:known:3] = 0  # these come with the constants of the input
+    nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
 
 
 def _open(conv: nn.Conv2d, noise: float) -> None:
-    """Features to threes; `noise`: of the random weights of the features beyond those of the input."""
-    weight, bias = conv.weight, conv.bias
-    assert bias is not None
-    features = min(weight.shape[1], (len(weight) + 2) // 3)
+    """Features to threes; what there is more of begins as random features, `noise` times the usual ones."""
+    weight = conv.weight
     weight *= noise
-    bias.zero_()
-    weight[2::3] = 0
-    bias[2::3] = CONSTANT
-    if noise == 1:
-        weight[: 3 * features] = 0
-    for feature in range(features):
+    nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
+    for feature in range(min(weight.shape[1], len(weight) // 3)):
+        weight[3 * feature] *= NOISE / noise
         weight[3 * feature, feature] += _centre(conv).to(weight.device)
-        weight[3 * feature + 1 : 3 * feature + 2] = -weight[3 * feature]
+        weight[3 * feature + 1] = -weight[3 * feature]
 
 
-def _close(norm: nn.GroupNorm, conv: nn.Conv2d) -> None:
-    """Threes behind a norm and SiLU to features."""
+def _close(block: nn.Module, norm: nn.GroupNorm, conv: nn.Conv2d) -> None:
+    """Threes to features: through the last block, a norm with SiLU, and a convolution."""
+    assert isinstance(block, Block)
+    assert block.conv2.bias is not None
+    block.conv2.bias[2::3] = CONSTANT
     norm.bias.fill_(CONSTANT / 3 / GAIN)  # the mean that the norm takes away, so that SiLU sees f and -f
-    weight, bias = conv.weight, conv.bias
-    assert bias is not None
+    norm.bias[2::3] = 0
+    norm.weight[2::3] = 0
+    weight = conv.weight
     weight *= NOISE
-    weight[:, 2::3] = 0
-    bias.zero_()
+    nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
     kernel = GAIN * _centre(conv).to(weight.device)
     for feature in range(min(len(weight), weight.shape[1] // 3)):
         weight[feature, 3 * feature] = kernel
