@@ -54,13 +54,12 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.model == "vqgan":
+        return train_vqgan.run(args)
     from fastclipgen.outputs.atomic import writing_errors
+    from fastclipgen.training.run import train
 
     with writing_errors(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-    if args.model == "vqgan":
-        return train_vqgan.run(args)
-    from fastclipgen.training.run import train
-
     train(**{name: value for name, value in vars(args).items() if name != "data"})
     return 0

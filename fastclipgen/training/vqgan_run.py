@@ -20,6 +20,7 @@ from fastclipgen.training.vqgan import VQGANOptions, VQGANTask
 
 FREE = 0.15  # of the steps nothing is quantised, unless said otherwise
 RESTARTS_END = 0.75  # of the steps
+LEAST_JUDGED = 24  # pixels of a picture's side
 REPAID_FROM = 300  # steps, by torch.compile
 
 
@@ -65,6 +66,10 @@ def train_vqgan(
         raise UserError(f"expected --ema from 0 to below 1, got {ema}; 0.999 is usual")
     if not (adversarial >= 0 and commitment >= 0):
         raise UserError(f"expected --adversarial and --commitment of 0 or more, got {adversarial} and {commitment}")
+    if adversarial and size < LEAST_JUDGED:
+        raise UserError(
+            f"expected --size of {LEAST_JUDGED} or more with --adversarial, for its discriminator's patches, got {size}"
+        )
     if threads:
         torch.set_num_threads(threads)
     options = TrainOptions(

@@ -15,7 +15,7 @@ from fastclipgen.training import vqgan_run
 from fastclipgen.weights.checkpoint import read_tensors
 
 TINY = (
-    "--size", "16", "--channels", "24", "--multipliers", "1,1", "--z-channels", "12", "--embed", "4", "--codes", "8",
+    "--size", "24", "--channels", "24", "--multipliers", "1,1", "--z-channels", "12", "--embed", "4", "--codes", "8",
     "--steps", "3", "--batch", "2", "--threads", "1", "--precision", "fp32", "--device", "cpu", "--out", "run",
 )  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_a_tiny_one_from_options_to_files(cli: Callable, folder: Path, monkeypat
     assert read_tensors(folder / "run" / "shapes_vqgan.safetensors", "it")["quantize.embedding.weight"].shape == (8, 4)
     record = json.loads((folder / "run" / "metrics.json").read_text())
     assert record["held_out"].keys() == {"psnr_db", "codes_used", "perplexity"}
-    assert (record["size"], record["start"], record["geometry"]["codes"]) == (16, "pyramid", 8)
+    assert (record["size"], record["start"], record["geometry"]["codes"]) == (24, "pyramid", 8)
     again = cli("train", "vqgan", *TINY, "--evaluate-every", "2", "--adversarial", "0.5")
     assert "going on from step 3 of 3" in again.out
 
@@ -87,12 +87,19 @@ def test_a_tiny_one_from_options_to_files(cli: Callable, folder: Path, monkeypat
         (["--learning-rate", "2"], "a --learning-rate between 0 and 1, got 3, 2 and 2.0"),
         (["--ema", "1.5"], "expected --ema from 0 to below 1, got 1.5"),
         (["--adversarial", "-1"], "expected --adversarial and --commitment of 0 or more, got -1.0 and 0.25"),
+        (["--adversarial", "0.8", "--size", "16"], "expected --size of 24 or more with --adversarial"),
         (["--codes", "1"], "argument --codes: expected a whole number of 2 or more, got 1"),
         (["--codebook", "none"], "invalid choice: 'none'"),
     ],
 )
 def test_mistakes(refused: Callable, folder: Path, arguments: list[str], sentence: str) -> None:
     assert sentence in refused("train", "vqgan", *TINY, *arguments)
+
+
+def test_a_folder_that_cannot_be(refused: Callable, folder: Path) -> None:
+    (folder / "file").write_text("")
+    sentence = "cannot write 'file/x': a file is where a folder is needed"
+    assert sentence in refused("train", "vqgan", *TINY, "--out", "file/x")
 
 
 def test_no_gpu(refused: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
