@@ -36,10 +36,10 @@ def same(one: nn.Module, two: nn.Module) -> bool:
 
 @pytest.mark.parametrize("learning", ["ema", "gradient"])
 def test_it_learns(tmp_path: Path, learning: str) -> None:
-    options = replace(OPTIONS, steps=30, learning_rate=3e-3)
+    options = replace(OPTIONS, steps=16, learning_rate=3e-3)
     training = Training(make(options, adversarial=0.0, learning=learning), options, tmp_path)
     before = training.task.evaluate(training.task.model)["psnr_db"]
-    errors = [float(training.run_step()["l1"]) for _ in range(30)]
+    errors = [float(training.run_step()["l1"]) for _ in range(16)]
     assert sum(errors[-5:]) < 0.8 * sum(errors[:5])
     metrics = training.task.evaluate(training.task.model)
     assert metrics["psnr_db"] > before + 1
