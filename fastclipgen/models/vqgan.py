@@ -20,7 +20,7 @@ from fastclipgen.ops.vq_lookup import vq_lookup
 class Geometry:
     """What the sizes of a VQGAN's weights follow from; by default those of vqgan_imagenet_f16_16384."""
 
-    channels: int = 128  # of the finest level; a multiple of 32
+    channels: int = 128  # of the finest level; a multiple of 8
     multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)  # of `channels`, from the finest level to the coarsest
     attention: tuple[int, ...] = (4,)  # levels with attention after every block; 0 is the finest
     blocks: int = 2  # residual blocks of a level in the encoder; the decoder has one more
@@ -98,11 +98,15 @@ class Decoder(nn.Module):
             if level:
                 yield stage.get_submodule("upsample")
 
-    def forward(self, z: Tensor) -> Tensor:
+    def features(self, z: Tensor) -> Tensor:
+        """What the last convolution reads, [B, channels, h*f, w*f]."""
         x = self.conv_in(z)
         for layer in self.layers():
             x = layer(x)
-        return self.conv_out(self.norm_out(x))
+        return self.norm_out(x)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.conv_out(self.features(z))
 
 
 class Codebook(nn.Module):
