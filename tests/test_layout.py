@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"ops", "generators", "perceptors", "guidance"},
     "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
-    "training": {"assets", "ops", "data", "models", "weights", "generators", "perceptors"},
+    "training": {"assets", "ops", "data", "models", "weights", "generators", "perceptors", "outputs"},
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},

@@ -1,114 +1,83 @@
 """The one training loop: AdamW, warm-up and cosine, EMA, exact resume, metrics. Knows nothing of any model or data set.
 
-A task gives the loss of step i, and draws everything random in it from the number i: so a run that was stopped, killed
-or saved goes on exactly where it was. Checkpoints are written beside the metrics, atomically, and on Ctrl-C.
+Checkpoints are written beside the metrics, atomically, and on Ctrl-C. Several processes (training/processes.py) share
+each step's batch; the first one alone evaluates and writes.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from fastclipgen.errors import UserError
+from fastclipgen.training import processes
+from fastclipgen.training.files import add_metrics, forget_metrics_after, save_atomically, save_picture
+from fastclipgen.training.steps import learning_rate, seeded
+from fastclipgen.training.task import Recipe, Task, TrainOptions, WithRecipe
 
-
-class Task(Protocol):
-    """What the loop needs of a model in training."""
-
-    @property
-    def model(self) -> nn.Module: ...
-
-    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of step `step` (0-d) and values to report (0-d, detached)."""
-        ...
-
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Metrics of `model` (the average of weights) on held-out data."""
-        ...
-
-    def export(self, model: nn.Module, path: Path) -> dict[str, float]:
-        """Write `model` as the file that ships and return the metrics of that file."""
-        ...
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How long and how fast; stored in the checkpoint, which only resumes under the same ones."""
-
-    steps: int
-    batch: int
-    learning_rate: float
-    weight_decay: float = 0.02
-    warmup: int = 200
-    ema: float = 0.999
-    clip_norm: float = 1.0
-    seed: int = 0
-    evaluate_every: int = 500
-    save_every: int = 250
-
-
-def learning_rate(step: int, options: TrainOptions) -> float:
-    """Linear warm-up, then half a cosine down to 1 % of the peak."""
-    if step < options.warmup:
-        return options.learning_rate * (step + 1) / options.warmup
-    done = (step - options.warmup) / max(1, options.steps - options.warmup)
-    return options.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
-
-
-def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """torch.save to a temporary name in the same folder, then a rename: a kill leaves the old file or the new one."""
-    temporary = path.with_suffix(".tmp")
-    with open(temporary, "wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+__all__ = ["Task", "TrainOptions", "Training", "learning_rate", "save_atomically"]
 
 
 class Training:
-    """One run in one folder: `checkpoint.pt` and `metrics.jsonl` (a line per report)."""
+    """One run in one folder: `checkpoint.pt` (the latest), `best.pt` where the task says what is good, `metrics.jsonl`
+    (a line per report), and `samples/` where the task has pictures to show."""
 
     def __init__(
         self, task: Task, options: TrainOptions, folder: Path, log: Callable[[str, float, int], None] | None = None
     ):
         self.task, self.options, self.folder, self.log = task, options, folder, log
-        decay = [p for p in task.model.parameters() if p.requires_grad and p.ndim >= 2]
-        rest = [p for p in task.model.parameters() if p.requires_grad and p.ndim < 2]
-        groups = [{"params": decay, "weight_decay": options.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98), fused=True)
+        self.recipe = task.recipe if isinstance(task, WithRecipe) else Recipe()
+        groups = self.recipe.groups or _usual_groups(task.model, options.weight_decay)
+        self.optimizer = _adamw(groups, options, self.recipe.betas)
+        self.partners = {
+            name: _adamw([{"params": trained, "weight_decay": p.weight_decay, "rate": p.rate}], options, p.betas)
+            for name, p in self.recipe.partners.items()
+            if (trained := _trained(p.module))
+        }
         self.average = deepcopy(task.model).eval().requires_grad_(False)
         self.step = 0
+        self.best: float | None = None
+        self.writes = processes.rank() == 0
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.pt"
 
-    def save(self) -> None:
+    @property
+    def _metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    def save(self, path: Path | None = None) -> None:
+        """Everything that a resumed run needs, as the latest checkpoint or under another name."""
+        if not self.writes:
+            return
         state = {
-            "options": asdict(self.options), "step": self.step, "model": self.task.model.state_dict(),
-            "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "options": asdict(self.options), "settings": self.recipe.settings, "step": self.step,
+            "model": self.task.model.state_dict(), "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "best": self.best,
+            "partners": {name: partner.module.state_dict() for name, partner in self.recipe.partners.items()},
+            "partner_optimizers": {name: optimizer.state_dict() for name, optimizer in self.partners.items()},
         }  # fmt: skip
-        save_atomically(state, self.checkpoint)
+        save_atomically(state, path or self.checkpoint)
 
     def resume(self) -> bool:
         """Load the folder's checkpoint if there is one. UserError where it belongs to other options."""
         if not self.checkpoint.exists():
             return False
-        state = torch.load(self.checkpoint, weights_only=True)
-        if state["options"] != asdict(self.options):
-            changed = sorted(k for k, v in asdict(self.options).items() if state["options"].get(k) != v)
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        changed = _changed(state["options"], asdict(self.options))
+        changed += _changed(state.get("settings", {}), self.recipe.settings)
+        if changed:
             raise UserError(
                 f"{self.checkpoint} was made with another {', '.join(changed)}; "
                 "resume with the same options, choose another folder, or start again with --fresh"
@@ -116,19 +85,19 @@ class Training:
         self.task.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
-        self._forget_later_metrics()
+        for name, partner in self.recipe.partners.items():
+            partner.module.load_state_dict(state["partners"][name])
+        for name, optimizer in self.partners.items():
+            optimizer.load_state_dict(state["partner_optimizers"][name])
+        self.step, self.best = state["step"], state.get("best")
+        if self.writes:
+            forget_metrics_after(self._metrics, self.step)
         return True
 
-    def _forget_later_metrics(self) -> None:
-        path = self.folder / "metrics.jsonl"
-        if path.exists():
-            kept = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= self.step]
-            path.write_text("".join(line + "\n" for line in kept))
-
     def report(self, values: dict[str, float]) -> None:
-        with open(self.folder / "metrics.jsonl", "a") as file:
-            file.write(json.dumps({"step": self.step, **{k: round(v, 6) for k, v in values.items()}}) + "\n")
+        if not self.writes:
+            return
+        add_metrics(self._metrics, self.step, values)
         if self.log:
             for name, value in values.items():
                 self.log(name, value, self.step)
@@ -143,40 +112,89 @@ class Training:
 
     def run_step(self) -> dict[str, Tensor]:
         rate = learning_rate(self.step, self.options)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        optimizers = [self.optimizer, *self.partners.values()]
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = rate * group.get("rate", 1.0)
         self.task.model.train()
-        loss, values = self.task.loss(self.step)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.options.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        with seeded(self.options.seed, self.step):
+            loss, values = self.task.loss(self.step)
+            loss.backward()
+        norms = []
+        for optimizer in optimizers:
+            trained = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+            processes.average(p.grad for p in trained if p.grad is not None)
+            norms.append(nn.utils.clip_grad_norm_(trained, self.options.clip_norm))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self._update_average()
-        return {"loss": loss.detach(), "gradient_norm": norm.detach(), **values}
+        return {"loss": loss.detach(), "gradient_norm": norms[0].detach(), **values}
 
     def run(self, quiet: bool = False) -> dict[str, float]:
-        """Train to the end and return the metrics of the averaged weights on held-out data."""
+        """Train to the end and return the metrics of the averaged weights on held-out data; {} where another process
+        measures them."""
         options, started, metrics = self.options, time.perf_counter(), {}
+        silent = quiet or not self.writes
         try:
-            with tqdm(total=options.steps, initial=self.step, disable=quiet, smoothing=0.05, mininterval=2) as bar:
+            with tqdm(total=options.steps, initial=self.step, disable=silent, smoothing=0.05, mininterval=2) as bar:
                 while self.step < options.steps:
                     values = self.run_step()
                     bar.update()
                     if self.step % 50 == 0 or self.step == options.steps:
-                        read = {k: float(v) for k, v in values.items()}
-                        if not math.isfinite(read["loss"]):
-                            raise UserError(
-                                f"the loss became {read['loss']} at step {self.step}; use a smaller --learning-rate"
-                            )
+                        read = self._read(values)
                         bar.set_postfix(loss=f"{read['loss']:.4f}")
                         self.report({**read, "seconds": time.perf_counter() - started})
                     if self.step % options.evaluate_every == 0 or self.step == options.steps:
-                        metrics = self.task.evaluate(self.average)
-                        self.report(metrics)
-                        tqdm.write("  ".join(f"{k} {v:.4g}" for k, v in {"step": self.step, **metrics}.items()))
+                        metrics = self._evaluate(quiet)
                     if self.step % options.save_every == 0:
                         self.save()
         finally:
             self.save()
-        return metrics or self.task.evaluate(self.average)
+        return metrics or (self.task.evaluate(self.average) if self.writes else {})
+
+    def _read(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """The values of a step as numbers, means over the processes. UserError for a loss that is not finite."""
+        tensors = torch.stack([value.double() for value in values.values()])
+        processes.average([tensors])
+        read = dict(zip(values, tensors.tolist(), strict=True))
+        if not math.isfinite(read["loss"]):
+            raise UserError(f"the loss became {read['loss']} at step {self.step}; use a smaller --learning-rate")
+        return read
+
+    def _evaluate(self, quiet: bool) -> dict[str, float]:
+        """Metrics, pictures, and the best checkpoint so far, by the first process; the others go on and wait for it."""
+        if not self.writes:
+            return {}
+        metrics = self.task.evaluate(self.average)
+        self.report(metrics)
+        if not quiet:
+            tqdm.write("  ".join(f"{k} {v:.4g}" for k, v in {"step": self.step, **metrics}.items()))
+        if self.recipe.sheet:
+            save_picture(self.recipe.sheet(self.average), self.folder / "samples" / f"{self.step:07}.png")
+        if self.recipe.best:
+            value = metrics[self.recipe.best.metric]
+            if self.best is None or (value > self.best if self.recipe.best.largest else value < self.best):
+                self.best = value
+                self.save(self.folder / "best.pt")
+        return metrics
+
+
+def _trained(module: nn.Module) -> list[nn.Parameter]:
+    return [p for p in module.parameters() if p.requires_grad]
+
+
+def _usual_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices and convolutions decay, vectors do not."""
+    trained = _trained(model)
+    return [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _adamw(groups: list[dict[str, Any]], options: TrainOptions, betas: tuple[float, float]) -> torch.optim.AdamW:
+    return torch.optim.AdamW(groups, lr=options.learning_rate, betas=betas, fused=True)
+
+
+def _changed(stored: dict[str, Any], given: dict[str, Any]) -> list[str]:
+    return sorted(name for name in stored.keys() | given.keys() if stored.get(name) != given.get(name))
