@@ -17,7 +17,7 @@ PACKAGE = ROOT / "fastclipgen"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "ops": {"_C", "kernels"},
-    "data": {"ops"},
+    "data": {"ops", "outputs"},
     "models": {"ops"},
     "weights": set(),
     "perceptors": {"assets", "models", "weights"},
@@ -26,7 +26,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"ops", "generators", "perceptors", "guidance"},
     "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
-    "training": {"assets", "ops", "data", "models", "weights", "generators", "perceptors", "outputs"},
+    "training": {
+        "assets",
+        "ops",
+        "data",
+        "models",
+        "weights",
+        "generators",
+        "perceptors",
+        "outputs",
+        "guidance",
+        "sampling",
+    },  # fmt: skip
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},

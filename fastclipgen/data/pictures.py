@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fastclipgen.data.listing import Listing
+from fastclipgen.data.order import Order
 from fastclipgen.data.squares import CENTRE, square
 from fastclipgen.errors import UserError
-from fastclipgen.ops.philox import Stream, uniforms, words
+from fastclipgen.ops.philox import Stream, uniforms
 
 PATIENCE = 100  # bad pictures in a row, after which something else must be wrong
 
@@ -50,10 +51,10 @@ class PictureSource:
             )
         self.size, self.short_side, self.bad = size, short_side, dict[str, str]()
         self._train, self._held_out, self._seed, self._batch = train, held_out, torch.tensor([seed]), batch
-        self._notice = notice
+        self._notice, self._lock = notice, Lock()
         self._pool = ThreadPoolExecutor(threads or min(16, os.cpu_count() or 1))
         self._ahead: tuple[int, range, list[Future[Tensor]]] | None = None
-        self._order = lru_cache(maxsize=2)(self._shuffled)
+        self._order = Order(seed, len(train))
 
     @property
     def pictures(self) -> int:
@@ -86,24 +87,24 @@ class PictureSource:
 
     def _submit(self, step: int, places: range) -> list[Future[Tensor]]:
         crops = uniforms(self._seed, step, Stream.GEOMETRY, 2, cutouts=self._batch)[0].tolist()
-        return [self._pool.submit(self._at, step * self._batch + place, crops[place]) for place in places]
+        positions = step * self._batch + np.asarray(places)
+        # a bad picture's place goes to one of those behind it
+        following = self._order.at(positions[:, None] + np.arange(min(len(self._train), PATIENCE)))
+        return [
+            self._pool.submit(self._first_good, indices, crops[k]) for k, indices in zip(places, following, strict=True)
+        ]
 
     def _forget(self) -> None:
         for future in self._ahead[2] if self._ahead else []:
             future.cancel()
 
-    def _at(self, position: int, crop: list[float]) -> Tensor:
-        """Picture `position` of the training, or the next that can be read."""
-        count = len(self._train)
-        epoch, first = divmod(position, count)
-        order = self._order(epoch)
-        for further in range(min(count, PATIENCE)):
-            index = int(order[(first + further) % count])
+    def _first_good(self, indices: np.ndarray, crop: list[float]) -> Tensor:
+        for index in indices.tolist():
             picture = self._attempt(self._train, index, (crop[0], crop[1]))
             if picture is not None:
                 return picture
         raise UserError(
-            f"{min(count, PATIENCE)} pictures in a row cannot be read, the last one '{self._train.name(index)}'; "
+            f"{len(indices)} pictures in a row cannot be read, the last one '{self._train.name(index)}'; "
             "check what --data names"
         )
 
@@ -112,11 +113,8 @@ class PictureSource:
             return square(listing.load(index), self.size, self.short_side, place)
         except UserError as error:
             name = listing.name(index)
-            if name not in self.bad:
-                self.bad[name] = str(error)
-                self._notice(f"skipping '{name}', bad picture {len(self.bad)}: {error}")
+            with self._lock:
+                if name not in self.bad:
+                    self.bad[name] = str(error)
+                    self._notice(f"skipping '{name}', bad picture {len(self.bad)}: {error}")
             return None
-
-    def _shuffled(self, epoch: int) -> np.ndarray:
-        """The order of an epoch, int64 [n]."""
-        return np.argsort(words(self._seed, epoch, Stream.DATA, len(self._train))[0, 0].numpy(), kind="stable")

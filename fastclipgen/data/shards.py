@@ -53,7 +53,9 @@ class Shards:
         except FileNotFoundError:
             raise UserError(f"cc: names '{path}', and there is no such file; check the path") from None
         except (tarfile.TarError, OSError) as error:
-            raise UserError(f"cc: takes plain tar files, '{path}' is none ({error}); unpack what is compressed") from error
+            raise UserError(
+                f"cc: takes plain tar files, '{path}' is none ({error}); unpack what is compressed"
+            ) from error
 
     def __len__(self) -> int:
         return len(self._offset)
