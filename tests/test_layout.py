@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "outputs",
         "guidance",
         "sampling",
-    },  # fmt: skip
+    },
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},
