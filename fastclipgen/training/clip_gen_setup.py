@@ -1,4 +1,4 @@
-"""From what a user asks of `fastclipgen train clip-gen` to the task: models, pictures, and the cache filled with them."""
+"""From what is asked of `fastclipgen train clip-gen` to the task: models, pictures, and the cache filled with them."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ def filled(
             token_cache.create(folder, key)
     processes.wait()
     cache = TokenCache(folder)
-    blocks = np.unique(cache.missing() // AT_ONCE)[processes.rank() :: processes.count()]
+    blocks = np.array_split(np.unique(cache.missing() // AT_ONCE), processes.count())[processes.rank()]
+    processes.wait()  # all of them have seen the same blocks missing
     silent = quiet or processes.rank() > 0 or not len(blocks)
     for block in tqdm(blocks.tolist(), desc="tokens", unit_scale=AT_ONCE, unit="pictures", disable=silent):
         places = range(min(AT_ONCE, rows - block * AT_ONCE))
