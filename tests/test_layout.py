@@ -26,18 +26,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"ops", "generators", "perceptors", "guidance"},
     "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
-    "training": {
-        "assets",
-        "ops",
-        "data",
-        "models",
-        "weights",
-        "generators",
-        "perceptors",
-        "outputs",
-        "guidance",
-        "sampling",
-    },
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},
@@ -46,6 +34,7 @@ BELOW_API = {
     "assets", "ops", "data", "models", "weights", "perceptors", "generators", "guidance", "engine", "sampling",
     "outputs",
 }  # fmt: skip
+MAY_IMPORT["training"] = BELOW_API
 MAY_IMPORT["config"] = BELOW_API
 MAY_IMPORT["result"] = {"engine", "guidance", "outputs"}
 MAY_IMPORT["api"] = BELOW_API | {"config", "result"}

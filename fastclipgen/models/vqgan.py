@@ -98,11 +98,15 @@ class Decoder(nn.Module):
             if level:
                 yield stage.get_submodule("upsample")
 
-    def forward(self, z: Tensor) -> Tensor:
+    def features(self, z: Tensor) -> Tensor:
+        """What the last convolution reads, [B, channels, h*f, w*f]."""
         x = self.conv_in(z)
         for layer in self.layers():
             x = layer(x)
-        return self.conv_out(self.norm_out(x))
+        return self.norm_out(x)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.conv_out(self.features(z))
 
 
 class Codebook(nn.Module):

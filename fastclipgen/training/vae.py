@@ -16,17 +16,12 @@ from fastclipgen.data.shapes_scene import Scenes
 from fastclipgen.models.layered_vae import OBJECTS, SIDE, LayeredVAE, Parts, draw
 from fastclipgen.training.export import save_half, whiten
 from fastclipgen.training.loop import TrainOptions
+from fastclipgen.training.measures import psnr
 
 
 def to_tensor(images: np.ndarray) -> Tensor:
     """float32 [n, S, S, 3] -> channels-last tensor [n, 3, S, S]."""
     return torch.from_numpy(images).permute(0, 3, 1, 2)
-
-
-def psnr(images: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each picture in decibels, [n]."""
-    error = (images.clamp(0, 1) - truth).square().flatten(1).mean(1)
-    return -10 * error.clamp_min(1e-9).log10()
 
 
 def pattern_number(scenes: Scenes) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""From the options of `fastclipgen train vqgan` to a finished VQGAN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from fastclipgen.data.source import open_source
+from fastclipgen.engine.compiled import obstacle
+from fastclipgen.errors import UserError
+from fastclipgen.models.vqgan import Geometry
+from fastclipgen.models.vqgan_layers import GROUPS
+from fastclipgen.training import processes
+from fastclipgen.training.codebook import CodeOptions
+from fastclipgen.training.run import carry_out, check_options, device_of, uses_bf16
+from fastclipgen.training.task import TrainOptions
+from fastclipgen.training.vq_losses import open_perceptual
+from fastclipgen.training.vqgan import VQGANOptions, VQGANTask
+
+RESTARTS_END = 0.75  # of the steps
+REPAID_FROM = 300  # steps, by torch.compile
+
+
+def train_vqgan(
+    out: Path,
+    *,
+    data: str = "shapes",
+    size: int = 64,
+    steps: int,
+    batch: int,
+    learning_rate: float,
+    geometry: Geometry,
+    codebook: str = "ema",
+    commitment: float = 0.25,
+    restart_every: int = 25,
+    perceptual: str = "none",
+    perceptual_weights: Path | None = None,
+    adversarial: float = 0.0,
+    discriminator_start: int = 0,
+    ema: float = 0.999,
+    seed: int = 0,
+    threads: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    compile: str = "auto",
+    evaluate_every: int = 500,
+    save_every: int = 250,
+    tensorboard: bool = False,
+    fresh: bool = False,
+    quiet: bool = False,
+) -> dict[str, float]:
+    """Train a VQGAN on `data` (see data.source.open_source) into the folder `out`; what the options mean is said by
+    `fastclipgen train vqgan --help`. Under torchrun the processes share each step's batch.
+
+    Goes on from the folder's checkpoint unless `fresh`. Writes DATA_vqgan.safetensors (fp16), metrics.json and what
+    the loop writes, and returns the metrics of the written weights. Raises UserError for options that cannot be.
+    """
+    check_options(steps, batch, learning_rate, least=1)
+    check_geometry(geometry, size)
+    if threads:
+        torch.set_num_threads(threads)
+    options = TrainOptions(
+        steps=steps, batch=batch, learning_rate=learning_rate, weight_decay=0.0, warmup=min(200, steps // 10 + 1),
+        ema=ema, seed=seed, evaluate_every=evaluate_every, save_every=save_every,
+    )  # fmt: skip
+    codes = CodeOptions(codebook, commitment, restart_every=restart_every, restart_until=int(steps * RESTARTS_END))
+    chosen = VQGANOptions(geometry, codes, adversarial, discriminator_start, perceptual=perceptual)
+    with processes.together(device_of(device)) as place:
+        bf16 = uses_bf16(precision, place)
+        compiled = _compiles(compile, steps, place)
+        source = open_source(data, size, seed, batch)
+        distance = open_perceptual(perceptual, perceptual_weights, place)
+        task = VQGANTask(options, chosen, source, perceptual=distance, device=place, bf16=bf16, compiled=compiled)
+        kind = data.partition(":")[0]
+        record = {"model": "vqgan", "data": data, "precision": "bf16" if bf16 else "fp32", **task.recipe.settings}
+        return carry_out(task, options, out, f"{kind}_vqgan", record, tensorboard=tensorboard, fresh=fresh, quiet=quiet)
+
+
+def _compiles(asked: str, steps: int, device: torch.device) -> bool:
+    """Whether torch.compile is used: "auto" where it can be and the steps repay it. Raises UserError for "on" where it
+    cannot be."""
+    why_not = obstacle(device)
+    if asked == "on" and why_not:
+        raise UserError(f"--compile on cannot be: {why_not}; use --compile off")
+    return asked == "on" or (asked == "auto" and steps >= REPAID_FROM and why_not is None)
+
+
+def check_geometry(geometry: Geometry, size: int) -> None:
+    """Raises UserError for a VQGAN that cannot be made, or one that cannot take pictures of `size` pixels."""
+    g = geometry
+    if g.channels < 1 or g.channels % GROUPS or min(g.multipliers) < 1:
+        raise UserError(
+            f"expected --channels of a multiple of {GROUPS} and --multipliers of 1 or more, got {g.channels} and "
+            f"{','.join(map(str, g.multipliers))}"
+        )
+    if size < g.factor or size % g.factor:
+        raise UserError(
+            f"expected --size of a multiple of {g.factor}, the pixels along a token with {len(g.multipliers)} "
+            f"--multipliers, got {size}"
+        )
+    if not all(0 <= level < len(g.multipliers) for level in g.attention):
+        raise UserError(
+            f"expected --attention of levels from 0 (finest) to {len(g.multipliers) - 1}, got "
+            f"{','.join(map(str, g.attention))}"
+        )
