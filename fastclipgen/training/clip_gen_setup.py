@@ -86,10 +86,7 @@ def make_clip_gen(
 
 def open_tokenizer(asked: ClipGenOptions, device: torch.device, notice: Callable[[str], None]) -> Tokenizer:
     """The VQGAN and the CLIP that the options name. Raises UserError."""
-    file = asset("shapes_vqgan.safetensors")
-    if asked.vqgan == BUILTIN and not file.is_file():
-        raise UserError(f"the built-in VQGAN needs '{file}', which is missing; give --vqgan PATH or install again")
-    vqgan = Vqgan.load_weights(str(file) if asked.vqgan == BUILTIN else asked.vqgan)
+    vqgan = Vqgan.load_weights(str(asset("shapes_vqgan.safetensors")) if asked.vqgan == BUILTIN else asked.vqgan)
     [loaded] = resolve([asked.clip], device, torch.float32, notice)
     return Tokenizer(vqgan, loaded.perceptor, asked.size, device)
 

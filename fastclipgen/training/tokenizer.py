@@ -23,7 +23,7 @@ class Tokenizer:
         if size < factor or size % factor:
             raise UserError(f"--size must be a multiple of {factor}, the pixels of a token's side, got {size}")
         self.vqgan = vqgan.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.perceptor, self.size, self.device = perceptor.to(device), size, device
+        self.perceptor, self.size, self.device = perceptor.to(device, torch.float32), size, device
         self.side = size // factor
         self.length, self.vocabulary, self.width = self.side**2, vqgan.geometry.codes, perceptor.embed_dim
 
@@ -62,5 +62,5 @@ def fingerprint(model: nn.Module) -> str:
     for name, value in sorted(model.state_dict().items()):
         plain = value.detach().cpu().contiguous()
         total.update(f"{name} {plain.dtype} {list(plain.shape)}".encode())
-        total.update(plain.view(torch.uint8).numpy().data if plain.ndim else str(plain.item()).encode())
+        total.update(plain.flatten().view(torch.uint8).numpy().data)
     return total.hexdigest()[:32]
