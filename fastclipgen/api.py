@@ -10,14 +10,16 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config import defaults, resources
 from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
+from fastclipgen.config.sampling import CLIP_GEN
 from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
@@ -36,10 +38,9 @@ from fastclipgen.guidance.targets import ImageTarget, build_targets
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import preset
 from fastclipgen.outputs.load import fit, load_image, load_mask
-from fastclipgen.perceptors import resolve
-from fastclipgen.perceptors.auto import REAL, LoadedPerceptor
-from fastclipgen.perceptors.given import adopt
-from fastclipgen.perceptors.spec import AUTO, BUILTIN, parse_clip
+from fastclipgen.perceptors import auto, resolve
+from fastclipgen.perceptors.auto import LoadedPerceptor
+from fastclipgen.perceptors.given import adopt, shown
 from fastclipgen.result import Picture, Result, finished
 
 
@@ -47,12 +48,20 @@ def _to_stderr(line: str) -> None:
     print(f"fastclipgen: {line}", file=sys.stderr)
 
 
+class Models(NamedTuple):
+    """What a run needs and has loaded already: the perceptors, and the network that its generator draws with."""
+
+    loaded: Sequence[LoadedPerceptor]
+    network: nn.Module
+
+
 class Job:
     """A run that is ready to start: settings resolved, models loaded, memory planned.
 
     generator: an nn.Module to use instead of a named one (see generators.module); perceptors: modules with encode_image
     and encode_text to use instead of `clip` (see perceptors.base), each alone or with a weight; start: a picture
-    [3, H, W] in 0..1 instead of a path. Raises UserError for whatever cannot work, before the first step.
+    [3, H, W] in 0..1 instead of a path; models: what the settings name, where it is loaded already. Raises UserError
+    for whatever cannot work, before the first step.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class Job:
         generator: nn.Module | None = None,
         perceptors: Sequence[Any] | None = None,
         start: Tensor | None = None,
+        models: Models | None = None,
         notice: Callable[[str], None] = _to_stderr,
     ) -> None:
         self.notice = notice
@@ -69,7 +79,9 @@ class Job:
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
         library.check_backend(config.backend, self.device)
-        if perceptors is None:
+        if models is not None:
+            self.loaded = list(models.loaded)
+        elif perceptors is None:
             self.loaded = resolve(config.clip, self.device, dtype, notice)
         else:
             self.loaded = adopt(perceptors, self.device, dtype)
@@ -78,7 +90,7 @@ class Job:
         name = type(generator).__name__ if generator is not None else defaults.resolve_generator(config, builtin)
         decided: dict[str, Any] = {"precision": next(key for key, value in PRECISIONS.items() if value == dtype)}
         if perceptors is None:
-            decided["clip"] = _decided_clip(config.clip, self.loaded)
+            decided["clip"] = auto.decided(config.clip, self.loaded)
         if own is not None:
             decided |= {"width": own.width, "height": own.height}
         if start is not None:
@@ -92,7 +104,7 @@ class Job:
             Picture(prompt, seed + index, index)
             for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
         ]
-        network = self._network_generator() if config.generator in WEIGHTS and own is None else None
+        network = self._network_generator(models) if config.generator in WEIGHTS and own is None else None
         # before anything of the run's size is made
         eyes = [one.perceptor for one in self.loaded]
         with library.using(config.backend, self.device):
@@ -127,10 +139,17 @@ class Job:
 
     @property
     def clips(self) -> list[str]:
-        """The models that guide, as they are shown and stored; how they were found is not part of a picture."""
-        own = "perceptors" in self.given
-        eyes = [one.perceptor for one in self.loaded]
-        return [f"{eye.name} ({'given' if own else f'{eye.image_size} px'})" for eye in eyes]
+        """The models that guide, as they are shown and stored."""
+        return shown(self.loaded, "perceptors" in self.given)
+
+    @property
+    def steps(self) -> int:
+        """Steps of every picture."""
+        return self.config.steps or 0
+
+    def ticks(self, steps: int) -> int:
+        """How often callbacks are called where pictures take so many steps."""
+        return steps * self.batches
 
     def settings(self, picture: Picture) -> dict[str, Any]:
         """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
@@ -142,19 +161,32 @@ class Job:
     ) -> Iterator[list[Result]]:
         """Make the pictures, a batch at a time, in order. A batch that is interrupted gives what it has; no other
         begins after it."""
+        return self.optimise(self.pictures, None, callbacks, interrupted)
+
+    def optimise(
+        self,
+        pictures: Sequence[Picture],
+        params: Params | None,
+        callbacks: Sequence[Callback] = (),
+        interrupted: Callable[[], bool] | None = None,
+    ) -> Iterator[list[Result]]:
+        """`run` for these pictures instead of the job's own, from `params`, a row for each picture (None: from the
+        start picture, or their seeds)."""
         with self._modes():
-            for first in range(0, len(self.pictures), self.batch):
+            for first in range(0, len(pictures), self.batch):
                 if interrupted is not None and interrupted() and first:
                     return
-                pictures = self.pictures[first : first + self.batch]
-                task, params = self._task(pictures)
-                result = self.engine.run(task, params, callbacks, interrupted)
+                batch = pictures[first : first + self.batch]
+                task, start = self._task(batch)
+                if params is not None:
+                    start = {name: value[first : first + len(batch)] for name, value in params.items()}
+                result = self.engine.run(task, start, callbacks, interrupted)
                 if not self.engine.stepper.way.compiled:  # it may have failed
                     self.config = self.config.model_copy(update={"compile": "off"})
                 eyes = [one.perceptor.name for one in self.loaded]
                 yield [
                     finished(picture, result, row, self.settings(picture), eyes, self.clips, self.given)
-                    for row, picture in enumerate(pictures)
+                    for row, picture in enumerate(batch)
                 ]
 
     def warm_up(self) -> WarmUp:
@@ -192,10 +224,10 @@ class Job:
         size = config.height or 1, config.width or 1
         return registry.create(config.generator, *size, config.optimizer, **config.generator_options)
 
-    def _network_generator(self) -> Generator:
+    def _network_generator(self, models: Models | None) -> Generator:
         """A generator that draws with weights from a file."""
         config = self.config
-        model = registry.load_weights(config.generator, getattr(config, config.generator))
+        model = models.network if models else registry.load_weights(config.generator, getattr(config, config.generator))
         size = config.height or 1, config.width or 1
         return registry.create(config.generator, *size, config.optimizer, model, **config.generator_options)
 
@@ -263,17 +295,6 @@ def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | N
     return as_generator(module, config.height, config.width)
 
 
-def _decided_clip(specs: list[str], loaded: Sequence[LoadedPerceptor]) -> list[str]:
-    """The `clip` setting with what `auto` turned out to be, so that making the picture again takes the same model."""
-    decided = []
-    for text, one in zip(specs or [AUTO], loaded, strict=True):
-        if parse_clip(text).name == AUTO:
-            label = BUILTIN if one.is_builtin else REAL
-            text = label if one.weight == 1 else f"{label}@{one.weight}"
-        decided.append(text)
-    return decided
-
-
 def _paste(canvas: Tensor, picture: Tensor) -> Tensor:
     """`canvas` [B, C, h, w] with `picture` [1, C, H, W] in its centre, where it is published."""
     height, width = picture.shape[-2:]
@@ -298,7 +319,8 @@ def generate(
 
     prompts: one or several; generator: a name or your own nn.Module; perceptors: your own modules instead of `clip`;
     start: a picture [3, H, W] in 0..1 to start from; size: side or (width, height) in pixels; callbacks: called after
-    every step with a StepInfo, may stop the run by returning True; settings: the fields of config.run.RunConfig
+    every step with a StepInfo (while tokens are sampled with a TokenInfo), may stop the run by returning True;
+    settings: the fields of config.run.RunConfig
     (steps, seed, count, clip, views, optimizer, ...). Raises UserError.
     """
     if size is not None:
@@ -306,7 +328,26 @@ def generate(
     settings["prompts"] = [prompts] if isinstance(prompts, str) else list(prompts)
     module = generator if isinstance(generator, nn.Module) else None
     config = make_config(settings | ({} if module is not None else {"generator": generator}))
-    job = Job(config, generator=module, perceptors=perceptors, start=start, notice=notice)
+    job = make_job(config, generator=module, perceptors=perceptors, start=start, notice=notice)
     if config.compile == "auto":
         notice(job.compiling.line)
     return [result for batch in job.run(callbacks) for result in batch]
+
+
+def make_job(
+    config: RunConfig,
+    *,
+    generator: nn.Module | None = None,
+    perceptors: Sequence[Any] | None = None,
+    start: Tensor | None = None,
+    notice: Callable[[str], None] = _to_stderr,
+) -> Job | SampleJob:
+    """The job for these settings: one that optimises, or one that samples. Arguments and errors as of `Job`."""
+    if config.generator != CLIP_GEN:
+        return Job(config, generator=generator, perceptors=perceptors, start=start, notice=notice)
+    if generator is not None or start is not None:
+        what = "a module" if generator is not None else "a start picture"
+        raise UserError(
+            f"generator clip-gen samples with its own networks, but {what} was given; leave one of them out"
+        )
+    return SampleJob(config, Job, Models, perceptors=perceptors, notice=notice)

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     reporter = Reporter(0, args.quiet, False)
 
     def begin(job: Any) -> None:
-        reporter.total = (job.config.steps or 0) * job.batches
+        reporter.total = job.ticks(job.steps)
 
     try:
         report = run_drawing_test(

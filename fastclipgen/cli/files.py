@@ -13,6 +13,7 @@ import numpy as np
 from fastclipgen.api import Job, Result
 from fastclipgen.cli.generate import DEFAULT_OUTPUT
 from fastclipgen.cli.report import Reporter
+from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.errors import UserError
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.outputs.images import DEFAULT_QUALITY, check_output, save_image, to_uint8
@@ -53,17 +54,25 @@ class Files:
         self._frames: set[int] = set()
         self._sheet: list[Result] = []
 
-    def check(self, job: Job) -> None:
-        """Raises UserError for what only the finished settings show: sizes, and settings too long for the format."""
+    def check(self, job: Job | SampleJob) -> None:
+        """Raises UserError for what only the finished settings show: sizes, settings too long for the format, and steps
+        to show where there are none."""
+        if isinstance(job, SampleJob) and not job.steps:
+            for name, value in (("--save-every", self.save_every), ("--video", self.video)):
+                if value:
+                    raise UserError(
+                        f"{name} shows steps, and generator clip-gen takes none without --refine; add that, or leave "
+                        f"{name} out"
+                    )
         config = job.config
         longest = max(job.pictures, key=lambda picture: len(picture.prompt))
         stored = {"settings": job.settings(longest), "clip": job.clips}
         size = (config.height or 1, config.width or 1)
         check_output(self.template, stored if self.metadata else None, quality=self.quality, size=size)
         if self.video:
-            self._frames = sample_steps(config.steps or 0, self.max_frames)
+            self._frames = sample_steps(job.steps, self.max_frames)
 
-    def after_step(self, job: Job, first: int, info: Any) -> None:
+    def after_step(self, job: Job | SampleJob, first: int, info: Any) -> None:
         """Snapshots and frames; `first`: index of the batch's first picture, info: engine.StepInfo."""
         done = info.step - 1  # the pictures at hand are those before the step, and the finished ones come later
         snapshot = self.save_every and done and done % self.save_every == 0

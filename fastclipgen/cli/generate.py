@@ -47,12 +47,12 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
         "--generator",
         default="auto",
         metavar="NAME",
-        help="auto, vae, stack, pixels, fourier, siren, vqgan, autoencoder",
+        help="auto, vae, stack, pixels, fourier, siren, vqgan, autoencoder, clip-gen",
     )
     add(
         "--vqgan",
         metavar="PATH[:YAML]",
-        help="weights of generator vqgan: a checkpoint of taming-transformers or clip-gen",
+        help="weights of generators vqgan and clip-gen: of taming-transformers or clip-gen; default: built-in",
     )
     add(
         "--autoencoder",
@@ -75,6 +75,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--finalists", type=whole(), help="how many of the tracks go on after a quarter of the steps")
     add("--ema", type=number, default=0.0, metavar="DECAY", help="publish a moving average of the parameters")
     add("--keep-best", action="store_true", help="publish the step with the lowest loss instead of the last")
+    _add_sampling_arguments(parser)
     group = parser.add_argument_group("where it runs")
     add = group.add_argument
     add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
@@ -82,7 +83,26 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--backend", default="auto", metavar="NAME", help="of the kernels: auto, reference, cpp, cuda, triton")
     add("--deterministic", action="store_true", help="bit-equal pictures whatever they are batched with; slower")
     add("--compile", default="auto", metavar="WHEN", help="torch.compile for the step: auto (where it pays), on, off")
+    add("--rows", type=whole(), help="samples that clip-gen draws together; default: what memory allows")
     add("--memory", default="auto", metavar="SIZE", help="what a step may take: auto (what is free), 6GiB, 500MiB")
+
+
+def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("generator clip-gen (docs/clip-gen.md)").add_argument
+    text = "weights of generator clip-gen: its transformer, with the --vqgan it was trained with; default: built-in"
+    add("--clip-gen", metavar="PATH", help=text)
+    add("--candidates", type=whole(), help="samples of each picture, which CLIP ranks; default 32")
+    add("--keep", type=whole(), help="how many of the best candidates are pictures; default 1")
+    add("--refine", type=whole(), metavar="STEPS", help="go on from the kept samples by VQGAN+CLIP; default 0")
+    add("--top-k", type=whole(), help="draw only so many of the likeliest tokens; default 500; 0: all")
+    add("--top-p", type=number, help="draw only the likeliest tokens of this joint probability; default 0.95; 1: all")
+    add("--temperature", type=number, help="0: always the likeliest token; default 1")
+    add("--guidance", type=number, help="classifier-free guidance, where the transformer was trained for it; default 1")
+    text = "none, shift, procrustes or knn: how texts become embeddings as of pictures"
+    add("--text-to-image", default="none", metavar="HOW", help=text)
+    add("--gallery", metavar="FOLDER", help="of pictures (and NAME.txt beside them) that --text-to-image learns from")
+    text = "as the demo of clip-gen: 64 candidates of which 8 are kept, ranked as CLIP saw them there"
+    add("--compat-clip-gen", action="store_true", help=text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +132,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 def config_of(args: argparse.Namespace) -> RunConfig:
     """The settings that the options ask for. Raises UserError."""
     from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
+    from fastclipgen.config.sampling import CLIP_GEN
 
     values: dict[str, Any] = {name: getattr(args, name) for name in RunConfig.model_fields if hasattr(args, name)}
     values |= {"image_prompts": args.image_prompt, "constraints": args.constraint}
@@ -119,7 +140,9 @@ def config_of(args: argparse.Namespace) -> RunConfig:
         values["width"], values["height"] = args.size
     if args.generator_option:
         weights = [name for name in WEIGHTS if getattr(args, name)]
-        generator = weights[0] if weights and args.generator == "auto" else args.generator
+        generator = weights[0] if weights and args.generator in ("auto", CLIP_GEN) else args.generator
+        if generator == CLIP_GEN:  # the options of what refines
+            generator = "vqgan"
         if generator == "auto":
             raise UserError("generator options need to know the generator; add --generator NAME")
         from fastclipgen.generators.registry import parse_options

@@ -60,7 +60,7 @@ class Reporter:
             self.bar = tqdm(total=self.total, unit="it", smoothing=0.1, mininterval=0.0, file=sys.stderr, **shape)
 
     def step(self, info: Any) -> None:
-        """After every step; info: engine.StepInfo."""
+        """After every step, with an engine.StepInfo, or token, with a sampler.TokenInfo, which has no loss."""
         self.done += 1
         now = time.monotonic()
         first = self._first = now if self._first is None else self._first
@@ -71,24 +71,29 @@ class Reporter:
         # The first and the last loss are worth waiting for; between them the newest that has reached the host will do.
         known = None if self.done in (1, self.total) else info.known
         step, losses = known or (info.step, info.loss)
-        loss = float(losses.mean())
+        loss = None if losses is None else float(losses.mean())
         # The first step is left out of the rate: before it random starts were scored.
         rate = (self.done - 1) / max(now - first, 1e-9) if self.done > 1 else 1 / max(now - self.started, 1e-9)
         if self.bar is not None:
-            self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+            if loss is not None:
+                self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             self.bar.update(self.done - self.bar.n)
+        elif self.json and loss is None:
+            self.event("token", step=self.done, steps=self.total, it_per_s=round(rate, 3))
         elif self.json:
             of = self.done - (info.step - step)
             self.event("step", step=self.done, steps=self.total, loss=loss, loss_of=of, it_per_s=round(rate, 3))
         else:
             left = f"{(self.total - self.done) / rate:.0f} s left"
-            self._write(f"step {self.done}/{self.total}  loss {loss:.4f}  {rate:.2f} it/s  {left}", sys.stderr)
+            shown = "" if loss is None else f"  loss {loss:.4f}"
+            self._write(f"step {self.done}/{self.total}{shown}  {rate:.2f} it/s  {left}", sys.stderr)
 
     def picture(self, path: str, result: Any) -> None:
         """A picture was written; result: api.Result."""
         self.written(
             "picture", path, prompt=result.prompt, seed=result.seed, index=result.index, steps=result.steps,
             loss=result.loss, similarities=result.similarities, finite=result.finite,
+            **result.metadata.get("sample", {}),
         )  # fmt: skip
 
     def written(self, kind: str, path: str, **values: Any) -> None:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from fastclipgen.api import Job
+from fastclipgen.api import Job, make_job
 from fastclipgen.cli.files import Files
 from fastclipgen.cli.report import Reporter
 from fastclipgen.cli.stop import Stop
+from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import RunConfig
 from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.errors import UserError
@@ -36,7 +37,7 @@ class Session:
         for line in self.notices:
             self.reporter.notice(line)
         try:
-            job = Job(self.config, notice=self.reporter.notice)
+            job = make_job(self.config, notice=self.reporter.notice)
             self.files.check(job)
             self._say_start(job)
             with self.stop:
@@ -45,7 +46,8 @@ class Session:
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                "the device ran out of memory; use a smaller --size or --clip model, fewer --views, or a smaller -n"
+                "the device ran out of memory; use a smaller --size or --clip model, fewer --views or --rows, or a "
+                "smaller -n"
             ) from error
         finally:
             self.reporter.close()
@@ -59,13 +61,16 @@ class Session:
         self.reporter.event("done", seconds=seconds, pictures=self._saved, interrupted=self.stop.asked)
         return self.stop.exit_code
 
-    def _make(self, job: Job) -> None:
+    def _make(self, job: Job | SampleJob) -> None:
         """Runs the job and saves every batch as soon as it is finished."""
 
-        def after_step(info: Any) -> None:
-            self._step = info.step
+        def after_step(info: Any) -> bool:
             self.reporter.step(info)
+            if info.loss is None:  # a token of samples that are no pictures yet
+                return self.stop.asked
+            self._step = info.step
             self.files.after_step(job, self._saved, info)
+            return False
 
         self.reporter.begin()
         for batch in job.run([after_step], self._is_over):
@@ -79,10 +84,9 @@ class Session:
     def _is_over(self) -> bool:
         return self.stop.asked or (self.end is not None and self._step >= self.end)
 
-    def _say_start(self, job: Job) -> None:
+    def _say_start(self, job: Job | SampleJob) -> None:
         config, last = job.config, job.pictures[-1].seed
-        steps = min(config.steps or 0, self.end if self.end is not None else config.steps or 0)
-        self.reporter.total = steps * job.batches
+        self.reporter.total = job.ticks(min(job.steps, self.end if self.end is not None else job.steps))
         clips = ", ".join(job.clips)
         seeds = f"seed {config.seed}" + (f"..{last}" if last != config.seed else "")
         self.reporter.event("start", settings=config.model_dump(), clip=job.clips, pictures=len(job.pictures))

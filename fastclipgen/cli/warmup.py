@@ -31,6 +31,10 @@ def run(args: argparse.Namespace) -> int:
     config = config_of(args)
 
     from fastclipgen.api import Job  # loads torch
+    from fastclipgen.config.sampling import CLIP_GEN
+
+    if config.generator == CLIP_GEN:
+        raise UserError("warmup compiles the step of a generator that optimises, which clip-gen is not; leave it out")
 
     reporter = Reporter(0, args.quiet, args.json)
     found = Job(config, notice=reporter.notice).warm_up()

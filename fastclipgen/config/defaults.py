@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastclipgen.config import sampling
 from fastclipgen.config.run import RunConfig
+from fastclipgen.errors import UserError
 
 # Per generator, with the built-in CLIP and with real ones. Whatever is missing is in COMMON.
 COMMON: dict[str, Any] = {
@@ -41,6 +43,12 @@ REAL: dict[str, dict[str, Any]] = {
     "autoencoder": {"size": 512, "cutouts": "vqgan", "loss": "spherical"},
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
 }  # fmt: skip
+# Of generator clip-gen; what its demo takes (demo.py of HFAiLab/clip-gen) is COMPAT_CLIP_GEN.
+SAMPLING: dict[str, Any] = {
+    "candidates": 32, "keep": 1, "top_k": 500, "top_p": 0.95, "temperature": 1.0, "guidance": 1.0, "refine": 0,
+}  # fmt: skip
+COMPAT_CLIP_GEN = SAMPLING | {"candidates": 64, "keep": 8}
+CLIP_OF_CLIP_GEN = "ViT-B-32:openai"  # what the published transformer was trained with
 
 
 def resolve_generator(config: RunConfig, builtin: bool) -> str:
@@ -83,3 +91,16 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
             **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "schedule", "constraints")},
         }
     )
+
+
+def resolve_sampling(config: RunConfig, seed: int) -> RunConfig:
+    """The config of generator clip-gen with its own open settings decided, but `rows` and the size; those of the
+    optimisation stay as they are. Raises UserError for a candidate beyond their number."""
+    table = COMPAT_CLIP_GEN if config.compat_clip_gen else SAMPLING
+    update = {name: table[name] for name in table if getattr(config, name) is None}
+    candidates = config.candidates or max(table["candidates"], config.keep or 1)
+    keep = 1 if config.candidate is not None else config.keep or min(table["keep"], candidates)
+    if config.candidate is not None and config.candidate >= candidates:
+        raise UserError(f"expected a candidate from 0 to {candidates - 1}, got {config.candidate}")
+    clip = config.clip or [sampling.BUILTIN if config.clip_gen == sampling.BUILTIN else CLIP_OF_CLIP_GEN]
+    return config.model_copy(update=update | {"candidates": candidates, "keep": keep, "clip": clip, "seed": seed})

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from fastclipgen.config import sampling
 from fastclipgen.errors import UserError, nearest
 from fastclipgen.guidance.prompts import parse_image_prompt, parse_prompts
 
@@ -39,7 +40,7 @@ class RunConfig(BaseModel):
     height: int | None = Field(None, ge=1, le=MAX_SIDE)
     generator: str = "auto"
     generator_options: dict[str, Any] = {}
-    vqgan: str | None = Field(None, description="weights of generator vqgan, PATH[:YAML]")
+    vqgan: str | None = Field(None, description="weights of generators vqgan and clip-gen, PATH[:YAML] or builtin")
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
@@ -58,6 +59,20 @@ class RunConfig(BaseModel):
     keep_best: bool = Field(False, description="publish the step with the lowest loss instead of the last")
     init: str | None = Field(None, description="path of a start picture")
     mask: str | None = Field(None, description="path of a mask: only where it is white the start picture changes")
+    # of generator clip-gen alone: config.sampling
+    clip_gen: str | None = Field(None, description="the transformer that samples: PATH or builtin")
+    candidates: int | None = Field(None, ge=1, le=65536, description="samples of each picture, which CLIP ranks")
+    keep: int | None = Field(None, ge=1, le=65536, description="how many of the best candidates are pictures")
+    candidate: int | None = Field(None, ge=0, le=65535, description="draw this one of the candidates, without ranking")
+    top_k: int | None = Field(None, ge=0, description="only so many of the likeliest tokens are drawn; 0: all")
+    top_p: float | None = Field(None, gt=0, le=1, description="only the likeliest tokens of this joint probability")
+    temperature: float | None = Field(None, ge=0, allow_inf_nan=False, description="0: always the likeliest token")
+    guidance: float | None = Field(None, allow_inf_nan=False, description="classifier-free guidance; 1: none")
+    text_to_image: Literal["none", "shift", "procrustes", "knn"] = "none"
+    gallery: str | None = Field(None, description="folder of pictures that text_to_image learns from")
+    refine: int | None = Field(None, ge=0, le=10_000_000, description="steps of VQGAN+CLIP from the sampled codes")
+    compat_clip_gen: bool = Field(False, description="the demo of clip-gen: its defaults, and how it ranked")
+    rows: int | None = Field(None, ge=1, le=4096, description="samples that are drawn together")
     device: str = "auto"
     precision: str = "auto"
     backend: str = Field("auto", description="of the ops that have it: reference, cpp, cuda or triton")
@@ -138,14 +153,20 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         )
     if config.mask and not config.init:
         raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
-    return _with_weights(config)
+    config = _with_weights(config)
+    sampling.check(config)
+    return config
 
 
 def _with_weights(config: RunConfig) -> RunConfig:
     """The settings, with the generator whose weights they name. Raises UserError where they name another as well."""
+    if config.clip_gen is not None or config.generator == sampling.CLIP_GEN:
+        return sampling.with_weights(config)
     named = [name for name in WEIGHTS if getattr(config, name) is not None]
     if len(named) > 1:
         raise UserError(f"expected weights of one generator, got those of {' and '.join(named)}; leave one of them out")
+    if not named and config.generator == "vqgan":
+        return config.model_copy(update={"vqgan": sampling.BUILTIN})
     if not named or config.generator == named[0]:
         return config
     if config.generator != "auto":

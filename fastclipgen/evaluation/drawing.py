@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
-from fastclipgen.api import Job
+from fastclipgen.api import Job, make_job
+from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import make_config
+from fastclipgen.config.sampling import CLIP_GEN
 from fastclipgen.data.palette import COLOURS
 from fastclipgen.data.shapes_sdf import SHAPES
 from fastclipgen.engine.engine import Callback
@@ -20,7 +22,7 @@ from fastclipgen.evaluation.judge import judge
 from fastclipgen.evaluation.report import Answer, Question, Report
 from fastclipgen.ops.philox import Stream, uniforms
 
-OWN_SETTINGS = ("prompts", "count", "image_prompts")  # what the test itself decides
+OWN_SETTINGS = ("prompts", "count", "image_prompts", "keep")  # what the test itself decides
 MAX_PROMPTS = 10_000
 COMMON_SETTINGS = ("prompts", "seed", "count")  # differ from picture to picture, or say nothing
 
@@ -43,13 +45,16 @@ def draw_questions(count: int, seed: int) -> list[Question]:
     return questions
 
 
-def prepare(questions: Sequence[Question], settings: dict[str, Any], notice: Callable[[str], None]) -> Job:
+def prepare(questions: Sequence[Question], settings: dict[str, Any], notice: Callable[[str], None]) -> Job | SampleJob:
     """The job that draws the questions, in order. Raises UserError for settings that cannot be or are not to be set."""
     taken = [name for name in OWN_SETTINGS if name in settings]
     if taken:
         raise UserError(f"the drawing test chooses '{taken[0]}' itself; leave that setting out")
     prompts = [question.prompt for question in questions]
-    return Job(make_config({"clip": ["builtin"], **settings, "prompts": prompts}), notice=notice)
+    config = make_config({"clip": ["builtin"], **settings, "prompts": prompts})
+    if config.generator == CLIP_GEN:
+        config = config.model_copy(update={"keep": 1})  # one answer for each question
+    return make_job(config, notice=notice)
 
 
 def run_drawing_test(
@@ -58,7 +63,7 @@ def run_drawing_test(
     settings: dict[str, Any] | None = None,
     *,
     callbacks: Sequence[Callback] = (),
-    on_start: Callable[[Job], None] | None = None,
+    on_start: Callable[[Job | SampleJob], None] | None = None,
     on_batch: Callable[[Sequence[Answer]], None] | None = None,
     notice: Callable[[str], None] = print,
 ) -> Report:

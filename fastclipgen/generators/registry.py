@@ -28,6 +28,9 @@ _TABLE = {
 }
 """name -> file:class. A new generator is one line here."""
 
+SAMPLERS = ("clip-gen",)
+"""Names that `--generator` takes too: what draws its pictures in one go is made elsewhere."""
+
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -46,7 +49,7 @@ def names() -> list[str]:
 def generator_class(name: str) -> type[Generator]:
     """The class of that name; raises UserError for an unknown one."""
     if name not in _TABLE:
-        raise unknown("generator", name, _TABLE)
+        raise unknown("generator", name, [*_TABLE, *SAMPLERS])
     file, _, class_name = _TABLE[name].partition(":")
     return getattr(importlib.import_module(f"fastclipgen.generators.{file}"), class_name)
 

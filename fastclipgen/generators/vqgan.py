@@ -6,9 +6,12 @@ drawn are their codes, and the gradient passes from the codes to the vectors unc
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+from fastclipgen.assets import asset
 from fastclipgen.generators.base import Generator, Params, check_number
 from fastclipgen.generators.clamp import clamp_with_grad
 from fastclipgen.generators.tokens import TokenGrid
@@ -19,6 +22,9 @@ from fastclipgen.ops.philox import Stream, words
 from fastclipgen.weights.checkpoint import Advice, read_tensors
 from fastclipgen.weights.names import file_of, split_config
 from fastclipgen.weights.text import read_yaml
+
+BUILTIN = "builtin"  # instead of a path: the VQGAN of the shapes world that ships
+WEIGHTS = "shapes_vqgan.safetensors"
 
 
 class Vqgan(Generator):
@@ -50,16 +56,16 @@ class Vqgan(Generator):
     @classmethod
     def check_weights(cls, text: str) -> None:
         path, config = split_config(text)
-        for file in (path, config):
-            if file is not None:
-                file_of(file, "vqgan")
+        _file(path)
+        if config is not None:
+            file_of(config, "vqgan")
 
     @classmethod
     def load_weights(cls, text: str) -> VQGAN:
         """The VQGAN of `PATH[:YAML]`: a checkpoint of taming-transformers or clip-gen, and the YAML file that states
-        its geometry, which then must be that of the weights. Raises UserError."""
+        its geometry, which then must be that of the weights; `builtin` is the one that ships. Raises UserError."""
         path, config = split_config(text)
-        file = file_of(path, "vqgan")
+        file = _file(path)
         advice = Advice(nothing="give the checkpoint of a VQGAN")
         model = build(read_tensors(file, "the VQGAN", advice), f"'{file}'")
         if config is not None:
@@ -91,3 +97,7 @@ class Vqgan(Generator):
     def project(self, params: Params) -> Params:
         """No coordinate leaves the range it has in the codebook."""
         return {"z": params["z"].clamp(self.low, self.high)}
+
+
+def _file(text: str) -> Path:
+    return asset(WEIGHTS) if text == BUILTIN else file_of(text, "vqgan")

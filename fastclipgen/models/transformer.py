@@ -102,13 +102,18 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) 
 class Transformer(nn.Module):
     """Logits of picture tokens.
 
+    `null_condition` [C], a buffer, is the embedding that stands for no condition at all; None in a model that was not
+    trained with condition dropout. Its presence in a checkpoint is how a model says that it can be guided.
     `dropout` is that of the blocks in training (CLIP-GEN: 0.1). It draws from torch's generator: whoever trains with
     it and wants to resume exactly seeds that at every step.
     """
 
-    def __init__(self, geometry: Geometry, dropout: float = 0.0) -> None:
+    null_condition: Tensor | None
+
+    def __init__(self, geometry: Geometry, dropout: float = 0.0, null_condition: Tensor | None = None) -> None:
         super().__init__()
         self.geometry = geometry
+        self.register_buffer("null_condition", null_condition)
         width = geometry.width
         self.tokens = nn.Embedding(geometry.vocabulary, width)
         self.positions = nn.Parameter(torch.zeros(geometry.block, width))

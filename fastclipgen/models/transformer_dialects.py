@@ -1,7 +1,8 @@
 """The weights of a CLIP-GEN transformer under clip-gen's names -> those of transformer.py, and the geometry they show.
 
 There every block is an nn.TransformerEncoderLayer and carries its causal mask as a buffer. Pure functions of names and
-tensors; weights that already have our names pass as they are. Knows nothing of files.
+tensors; weights that already have our names pass as they are. A checkpoint of either kind may hold `null_condition`
+beside the weights (transformer.py says what it is). Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def build(tensors: Tensors, label: str, heads: int | None = None) -> Transformer
     """
     geometry, ours = adopt(tensors, label, heads)
     with torch.device("meta"):
-        model = Transformer(geometry)
+        null = torch.zeros(geometry.condition) if "null_condition" in ours else None
+        model = Transformer(geometry, null_condition=null)
     fill(model, ours, f"the transformer in {label}")
     return model.eval()
 

@@ -6,7 +6,7 @@ what was loaded says which. A name that the user gave is loaded or fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +49,17 @@ def resolve(
         one = loaded[spec.label]
         result.append(LoadedPerceptor(one.perceptor, spec.weight, one.description, one.is_builtin))
     return result
+
+
+def decided(specs: list[str], loaded: Sequence[LoadedPerceptor]) -> list[str]:
+    """The `clip` setting with what `auto` turned out to be, so that making the picture again takes the same model."""
+    found = []
+    for text, one in zip(specs or [AUTO], loaded, strict=True):
+        if parse_clip(text).name == AUTO:
+            label = BUILTIN if one.is_builtin else REAL
+            text = label if one.weight == 1 else f"{label}@{one.weight}"
+        found.append(text)
+    return found
 
 
 def _load(spec: ClipSpec, notice: Callable[[str], None]) -> LoadedPerceptor:

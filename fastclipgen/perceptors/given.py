@@ -1,4 +1,4 @@
-"""Modules of the user's own as the perceptors of a run."""
+"""Modules of the user's own as the perceptors of a run, and how perceptors are shown and stored."""
 
 from __future__ import annotations
 
@@ -32,3 +32,10 @@ def adopt(given: Sequence[Any] | nn.Module, device: torch.device, dtype: torch.d
     if not loaded:
         raise UserError("expected at least one perceptor, got an empty list; leave it out for the default")
     return loaded
+
+
+def shown(loaded: Sequence[LoadedPerceptor], own: bool) -> list[str]:
+    """The models that guide, as they are shown and stored; how they were found is not part of a picture. own: they are
+    modules of the user's."""
+    eyes = [one.perceptor for one in loaded]
+    return [f"{eye.name} ({'given' if own else f'{eye.image_size} px'})" for eye in eyes]

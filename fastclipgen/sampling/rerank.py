@@ -19,6 +19,7 @@ Decode = Callable[[Tensor], Tensor]
 class Ranked(NamedTuple):
     """The best candidates of P texts, best first."""
 
+    candidates: Tensor  # int64 [P, keep], which of the K they are
     tokens: Tensor  # int64 [P, keep, L]
     images: Tensor  # float32 [P, keep, 3, s, s] in 0..1
     similarities: Tensor  # float32 [P, keep], cosine of picture and text
@@ -70,7 +71,7 @@ def rerank(
     similarities, order = similarities.sort(dim=1, descending=True, stable=True)
     order = order[:, :keep]
     rows = order + candidates * torch.arange(texts_count, device=order.device)[:, None]  # [P, keep]
-    return Ranked(tokens.flatten(0, 1)[rows], torch.cat(images)[rows], similarities[:, :keep])
+    return Ranked(order, tokens.flatten(0, 1)[rows], torch.cat(images)[rows], similarities[:, :keep])
 
 
 def _to_unit(drawn: Tensor) -> Tensor:

@@ -25,6 +25,25 @@ STRIDE = 64  # the cache is read up to the next multiple; each is one compiled o
 DEFAULT = Choice()
 
 
+def uniforms_of(seeds: Tensor, block: int, candidates: int) -> Tensor:
+    """The uniform numbers float32 [B, K, block] that decide the tokens of K candidates of each seed, int64 [B]."""
+    return uniforms(seeds, 0, Stream.TOKENS, block, candidates)
+
+
+class TokenInfo(NamedTuple):
+    """What a callback sees after a token of every sample in a batch: `step` of `steps`, which are a picture's tokens.
+    There is no loss."""
+
+    step: int
+    steps: int
+    loss: None = None
+    known: None = None
+
+
+Watch = Callable[[TokenInfo], bool]
+"""Called after every token of a batch; True gives the batch up."""
+
+
 class Desk(NamedTuple):
     """The memory of B samples in the making, with guidance B more rows behind them without the condition."""
 
@@ -48,8 +67,9 @@ class Sampler:
     """Draws samples from `model`, `rows` at a time, in the precision and on the device in which its weights are.
 
     compiled: the step goes through torch.compile, once for every 64 positions. graph: the step is recorded as a CUDA
-    graph, likewise. The weights must then stay where they are. Raises UserError where either cannot work. The model is
-    put in eval mode, once: in training, make it so again before sampling.
+    graph, likewise. The weights must then stay where they are. Raises UserError where either cannot work, and for
+    guidance of a model that was not trained with condition dropout. The model is put in eval mode, once: in training,
+    make it so again before sampling.
     """
 
     def __init__(
@@ -62,6 +82,11 @@ class Sampler:
             raise UserError(f"the sampler cannot be compiled: {reason}; leave out compiled=True")
         if graph and device.type != "cuda":
             raise UserError(f"a CUDA graph needs a CUDA device, the model is on {device}; leave out graph=True")
+        if choice.guided and model.null_condition is None:
+            raise UserError(
+                f"guidance {choice.guidance:g} needs a transformer that was trained with condition dropout, whose "
+                "checkpoint holds 'null_condition'; leave guidance out, or give such a transformer"
+            )
         self.model, self.rows, self.choice = model.eval(), rows, choice
         self._compiled, self._graph = compiled, graph
         self._draw: Callable[..., None] = Compiled(draw_token) if compiled else draw_token
@@ -75,6 +100,11 @@ class Sampler:
         self._positions = torch.arange(block, device=device).split(1)  # nothing is sent to the device on the way
         self._position = torch.zeros(1, dtype=torch.int64, device=device)  # the one that recorded steps read
         self._recorded: dict[int, torch.cuda.CUDAGraph] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is neither compiled nor recorded, so that nothing about that can fail."""
+        return not self._compiled and not self._graph
 
     @torch.no_grad()
     def sample(self, conditions: Tensor, seeds: Tensor, candidates: int = 1) -> Tensor:
@@ -91,19 +121,20 @@ class Sampler:
             )
         if candidates < 1:
             raise UserError(f"there must be 1 or more candidates, got {candidates}")
-        block, device = self.model.geometry.block, self._position.device
-        uniform = uniforms(seeds.to(device), 0, Stream.TOKENS, block, candidates).flatten(0, 1)  # [B * K, block]
-        rows = conditions.to(self._desk.inputs).repeat_interleave(candidates, dim=0)  # [B * K, C]
+        uniform = uniforms_of(seeds.to(self._position.device), self.model.geometry.block, candidates).flatten(0, 1)
+        rows = conditions.repeat_interleave(candidates, dim=0)  # [B * K, C]
         parts = zip(rows.split(self.rows), uniform.split(self.rows), strict=True)
-        tokens = torch.cat([self._batch(*part) for part in parts])
-        return tokens.view(len(seeds), candidates, block)
+        tokens = [part for pair in parts if (part := self.draw(*pair)) is not None]
+        return torch.cat(tokens).view(len(seeds), candidates, -1)
 
-    def _batch(self, conditions: Tensor, uniform: Tensor) -> Tensor:
-        """Tokens [n, block] of n <= rows samples."""
+    @torch.no_grad()
+    def draw(self, conditions: Tensor, uniform: Tensor, watch: Watch | None = None) -> Tensor | None:
+        """Tokens int64 [n, block] of n <= rows samples, from conditions [n, C] and the uniform numbers float32
+        [n, block] that decide them; None where `watch` gave them up."""
         block = self.model.geometry.block
         if self._graph and not self._recorded:
             self._recorded = self._record()
-        self._begin(conditions, uniform)
+        self._begin(conditions.to(self._desk.inputs), uniform)
         for k in range(block):
             extent = min(block, (k // STRIDE + 1) * STRIDE)
             if self._graph:
@@ -111,6 +142,8 @@ class Sampler:
                 self._recorded[extent].replay()
             else:
                 self._step(self._positions[k], extent)
+            if watch is not None and watch(TokenInfo(k + 1, block)):
+                return None
         return self._desk.tokens[: len(conditions)].clone()
 
     def _begin(self, conditions: Tensor, uniform: Tensor) -> None:
@@ -118,8 +151,8 @@ class Sampler:
         n = len(conditions)
         self._desk.uniform[:n] = uniform
         self._desk.inputs[:n] = self.model.condition(conditions)
-        if self.choice.guided:  # no condition is a zero embedding, as in training with condition dropout
-            self._desk.inputs[self.rows :] = self.model.condition(torch.zeros_like(conditions[:1]))
+        if self.choice.guided and self.model.null_condition is not None:
+            self._desk.inputs[self.rows :] = self.model.condition(self.model.null_condition[None])
 
     def _step(self, position: Tensor, extent: int) -> None:
         try:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from fastclipgen import api
 from fastclipgen.cli import main
+from fastclipgen.clip_gen import job as clip_gen_job
 from fastclipgen.engine.compiled import CACHE
 from fastclipgen.perceptors import as_perceptor, auto
 from fastclipgen.perceptors.spec import AUTO, BUILTIN, parse_clip
@@ -81,6 +82,7 @@ def eye(monkeypatch: pytest.MonkeyPatch) -> Eye:
         return [auto.LoadedPerceptor(frozen, spec.weight, "an eye (16 px)", True) for spec in parsed]
 
     monkeypatch.setattr(api, "resolve", resolve)
+    monkeypatch.setattr(clip_gen_job, "resolve", resolve)
     return module
 
 

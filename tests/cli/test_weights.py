@@ -65,7 +65,7 @@ def test_a_start_picture(cli: Callable, weights: Path) -> None:
 
 
 def test_mistakes(refused: Callable, weights: Path) -> None:
-    assert "name it with --vqgan PATH" in refused("x", "--generator", "vqgan")
+    assert "name it with --autoencoder PATH" in refused("x", "--generator", "autoencoder")
     assert "--vqgan names 'none.ckpt', and there is no such file" in refused("x", "--vqgan", "none.ckpt")
     assert "generator 'stack' was asked for" in refused("x", "--vqgan", "tiny.ckpt", "--generator", "stack")
     assert "holds no VQGAN" in refused("x", *SMALL, "--vqgan", "tiny_decoder.pth")

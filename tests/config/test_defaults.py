@@ -28,7 +28,7 @@ def resolve(generator: str = "stack", builtin: bool = False, **values: Any) -> R
 @pytest.mark.parametrize("builtin", [True, False])
 @pytest.mark.parametrize("generator", [*registry.names(), "MyModule"])
 def test_everything_is_decided_and_usable(generator: str, builtin: bool) -> None:
-    config = resolve(generator, builtin)
+    config = resolve(generator, builtin, **({"vqgan": "builtin"} if generator == "vqgan" else {}))
     for name in DECIDED:
         assert getattr(config, name) not in (None, "auto"), name
     assert (config.generator, config.seed) == (generator, 7)

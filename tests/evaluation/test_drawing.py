@@ -52,7 +52,7 @@ def test_prompts_are_english() -> None:
 
 
 def test_every_picture_meets_its_own_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "Job", FakeJob)
+    monkeypatch.setattr(drawing, "make_job", FakeJob)
     batches = []
     report = run_drawing_test(25, 3, {"steps": 7}, on_batch=batches.append, notice=pytest.fail)
     questions = draw_questions(25, 3)
@@ -69,7 +69,7 @@ def test_every_picture_meets_its_own_question(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_settings_overrule_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "Job", FakeJob)
+    monkeypatch.setattr(drawing, "make_job", FakeJob)
     report = run_drawing_test(1, 3, {"clip": ["RN50:openai"], "seed": 11})
     assert report.settings["clip"] == ["RN50:openai"]
     assert report.answers[0].seed == 11

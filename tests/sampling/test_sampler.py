@@ -37,7 +37,8 @@ def without_a_cache(model: Transformer, given: Tensor, uniform: Tensor, choice: 
     for k in range(TINY.block):
         logits = model(given, tokens)[:, -1]
         if choice.guided:
-            bare = model(torch.zeros_like(given), tokens)[:, -1]
+            assert model.null_condition is not None
+            bare = model(model.null_condition.expand_as(given), tokens)[:, -1]
             logits = bare + choice.guidance * (logits - bare)
         tokens = torch.cat([tokens, choose(logits, uniform[:, k], choice)[:, None]], dim=1)
     return tokens

@@ -1,0 +1,106 @@
+"""What a folder of pictures tells about the gap between a CLIP's texts and pictures (guidance/modality_gap.py).
+
+The caption of a picture is the text file of its name: `dog.jpg` and `dog.txt`, one caption a line. `knn` needs pictures
+alone, `shift` also some captions of whatever pictures, `procrustes` pictures with captions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fastclipgen.errors import UserError
+from fastclipgen.guidance import modality_gap
+from fastclipgen.guidance.targets import Encoder, encode_views
+from fastclipgen.outputs.load import fit, load_image
+from fastclipgen.outputs.naming import IMAGE_SUFFIXES
+
+Bridge = Callable[[Tensor], Tensor]
+"""Embeddings of texts [K, E] -> of pictures [K, E], both of length 1."""
+
+NEIGHBOURS = 10
+_BATCH = 32
+_NAMED = 3  # pictures that cannot be read, in a notice
+
+
+def learn(kind: str, folder: str, perceptor: Encoder, device: torch.device, notice: Callable[[str], None]) -> Bridge:
+    """The bridge of `kind` (shift, procrustes or knn) that the pictures of a folder, and of those in it, teach.
+
+    A picture that cannot be read is left out, which `notice` is told. Raises UserError for a folder without pictures,
+    and without captions where they are needed.
+    """
+    files = pictures_in(folder)
+    kept, pictures = _embedded(files, perceptor, device, notice)
+    if not kept:
+        raise UserError(f"none of the {len(files)} pictures in '{folder}' can be read; give a folder of pictures")
+    if kind == "knn":
+        return partial(modality_gap.nearest, pictures=pictures, k=min(NEIGHBOURS, len(pictures)))
+    captions = [captions_of(file) for file in kept]
+    pairs = [(row, text) for row, own in enumerate(captions) for text in own]
+    if not pairs:
+        raise UserError(
+            f"text_to_image {kind} needs captions, but no picture in '{folder}' has a text file of its name beside it; "
+            "add some, or take knn, which needs none"
+        )
+    texts = _texts([text for _, text in pairs], perceptor)
+    if kind == "shift":
+        return modality_gap.shift(texts, pictures)
+    return modality_gap.procrustes(texts, pictures[[row for row, _ in pairs]])
+
+
+def pictures_in(folder: str) -> list[Path]:
+    """The picture files in a folder and those in it, in order of their names. Raises UserError where there are none."""
+    where = Path(folder).expanduser()
+    if not where.is_dir():
+        raise UserError(f"--gallery takes a folder of pictures, there is none at '{folder}'; check the path")
+    found = sorted(file for file in where.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    if not found:
+        raise UserError(f"--gallery takes a folder of pictures, '{folder}' has none ({', '.join(IMAGE_SUFFIXES)})")
+    return found
+
+
+def captions_of(picture: Path) -> list[str]:
+    """The lines of the text file beside a picture; none where there is no such file. Raises UserError."""
+    file = picture.with_suffix(".txt")
+    if not file.is_file():
+        return []
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the captions in '{file}' cannot be read ({error}); save them as UTF-8") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _embedded(
+    files: Sequence[Path], perceptor: Encoder, device: torch.device, notice: Callable[[str], None]
+) -> tuple[list[Path], Tensor]:
+    """The files that can be read, and the embeddings [N, E] of the centres of their pictures."""
+    size, kept, broken = perceptor.image_size, [], []
+    found: list[Tensor] = []
+    for first in range(0, len(files), _BATCH):
+        views = []
+        for file in files[first : first + _BATCH]:
+            try:
+                views.append(fit(load_image(file), size, size))
+                kept.append(file)
+            except UserError:
+                broken.append(file.name)
+        if views:
+            with torch.no_grad():
+                found.append(encode_views(perceptor, torch.stack(views).to(device)))
+    if broken:
+        more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        notice(f"{len(broken)} of {len(files)} pictures cannot be read: {', '.join(broken[:_NAMED])}{more}")
+    return kept, torch.cat(found) if found else torch.empty(0, 1)
+
+
+@torch.no_grad()
+def _texts(texts: list[str], perceptor: Encoder) -> Tensor:
+    """Embeddings [N, E] of texts, of length 1."""
+    parts = [perceptor.encode_text(texts[i : i + _BATCH]).float() for i in range(0, len(texts), _BATCH)]
+    return F.normalize(torch.cat(parts), dim=-1)
