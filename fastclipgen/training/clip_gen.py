@@ -75,7 +75,9 @@ class ClipGenTask:
         settings: dict[str, Any],
     ) -> None:
         torch.manual_seed(options.seed)
-        self.model = Transformer(geometry, dropout).to(tokenizer.device)
+        # where there is condition dropout, no condition is the embedding that is all zero
+        null = torch.zeros(geometry.condition) if conditions.dropout else None
+        self.model = Transformer(geometry, dropout, null).to(tokenizer.device)
         self.options, self.tokenizer, self.bf16 = options, tokenizer, bf16
         self.pairs, self.held_out, self.conditions = pairs, held_out, conditions
         self._order, self._key = Order(options.seed, len(pairs)), torch.tensor([options.seed])
