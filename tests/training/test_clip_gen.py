@@ -21,13 +21,14 @@ from .tiny_clip_gen import GEOMETRY, OPTIONS, pairs, task
 
 def test_without_noise_and_dropout_a_step_sees_the_pairs_in_order() -> None:
     plain = task(conditions=Conditions())
-    whole = pairs(10)
     seen = [plain.batch(step) for step in range(5)]
-    tokens = torch.cat([tokens for _, tokens in seen])
-    truth, own = whole.rows(np.arange(10), torch.device("cpu"))
-    epoch = [int((own == row).all(1).nonzero()[0, 0]) for row in tokens[:10]]
-    assert sorted(epoch) == list(range(10))
-    torch.testing.assert_close(torch.cat([c for c, _ in seen])[:10], truth[epoch])
+    conditions, tokens = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    truth, own = pairs(10).rows(np.arange(10), torch.device("cpu"))
+    order = (conditions @ truth.T).argmax(1)
+    assert sorted(order[:10].tolist()) == sorted(order[10:].tolist()) == list(range(10))
+    assert order[:10].tolist() != order[10:].tolist()
+    torch.testing.assert_close(conditions, truth[order])
+    assert torch.equal(tokens, own[order])
     assert plain.model.null_condition is None
 
 
@@ -39,8 +40,7 @@ def test_noise_and_dropout_are_as_strong_as_said() -> None:
     assert torch.allclose(noisy.norm(dim=1), torch.ones(4000))
     # a random direction lies at right angles on average: cos = 1 / sqrt(1 + 0.75^2)
     assert float(cosine.mean()) == pytest.approx(0.8, abs=0.01)
-    assert 0.05 < float(cosine.std()) < 0.15
-    assert float((noisy - noisy.mean(0)).mean()) == pytest.approx(0, abs=0.005)
+    assert float(cosine.std()) == pytest.approx(0.04, abs=0.01)  # of 27 numbers
     dropped, _ = task(big, Conditions(dropout=0.3)).batch(2)
     gone = dropped.eq(0).all(1)
     assert float(gone.float().mean()) == pytest.approx(0.3, abs=0.03)
@@ -140,6 +140,6 @@ def test_autocast_on_the_cpu_comes_close(tmp_path: Path) -> None:
         loss, _ = made.loss(0)
         loss.backward()
         assert isinstance(made.model, Transformer)
-        losses.append((float(loss), float(made.model.blocks[0].qkv.weight.grad.norm())))  # pyright: ignore
+        losses.append((loss.item(), float(made.model.blocks[0].qkv.weight.grad.norm())))  # pyright: ignore
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
