@@ -40,7 +40,8 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
     sub.add_argument("--out", type=Path, default=Path("runs") / name, help="folder of checkpoint and metrics")
     sub.add_argument("--steps", type=whole(1), default=DEFAULTS[name]["steps"])
     sub.add_argument("--batch", type=whole(least), default=DEFAULTS[name]["batch"], help="pictures a step")
-    sub.add_argument("--learning-rate", type=number, default=DEFAULTS[name]["learning_rate"])
+    rate = train_clip_gen.RATE if name == "clip-gen" else "at its peak"
+    sub.add_argument("--learning-rate", type=number, default=DEFAULTS[name]["learning_rate"], help=rate)
     sub.add_argument("--seed", type=whole(0), default=0)
     sub.add_argument("--threads", type=whole(0), default=0, help="processor threads; 0: all")
     sub.add_argument(

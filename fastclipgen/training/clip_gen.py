@@ -78,6 +78,8 @@ class ClipGenTask:
         # where there is condition dropout, no condition is the embedding that is all zero
         null = torch.zeros(geometry.condition) if conditions.dropout else None
         self.model = Transformer(geometry, dropout, null).to(tokenizer.device)
+        # as GPT-2 does; as nn.Embedding begins, positions and conditions, which begin near 0, would drown
+        nn.init.normal_(self.model.tokens.weight, std=0.02)
         self.options, self.tokenizer, self.bf16 = options, tokenizer, bf16
         self.pairs, self.held_out, self.conditions = pairs, held_out, conditions
         self._order, self._key = Order(options.seed, len(pairs)), torch.tensor([options.seed])

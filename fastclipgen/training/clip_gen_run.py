@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import torch
 
 from fastclipgen.errors import UserError
 from fastclipgen.training import processes
-from fastclipgen.training.clip_gen_setup import ClipGenOptions, make_clip_gen
+from fastclipgen.training.clip_gen_presets import preset
+from fastclipgen.training.clip_gen_setup import ClipGenOptions, decided, make_clip_gen
 from fastclipgen.training.run import carry_out, check_options, device_of, uses_bf16
 from fastclipgen.training.task import TrainOptions
 
@@ -19,9 +21,9 @@ def train_clip_gen(
     *,
     steps: int,
     batch: int,
-    learning_rate: float,
+    learning_rate: float | None = None,
     weight_decay: float = 0.01,
-    warmup: int = 200,
+    warmup: int | None = None,
     ema: float = 0.999,
     seed: int = 0,
     threads: int = 0,
@@ -34,21 +36,25 @@ def train_clip_gen(
     quiet: bool = False,
     **asked: Any,
 ) -> dict[str, float]:
-    """Train CLIP-GEN's transformer into the folder `out`; asked: the fields of clip_gen_setup.ClipGenOptions. What the
-    options mean is said by `fastclipgen train clip-gen --help`. Under torchrun the processes share each step's batch.
+    """Train CLIP-GEN's transformer into the folder `out`; what the options mean is said by
+    `fastclipgen train clip-gen --help`. Under torchrun the processes share each step's batch.
 
-    Goes on from the folder's checkpoint and cache unless `fresh`. Writes DATA_clip_gen.safetensors (fp16), metrics.json
-    and what the loop writes, and returns the metrics of the written weights. Raises UserError for options that cannot
-    be.
+    asked: fields of clip_gen_setup.ClipGenOptions. What is left out or None is as the preset of the transformer has it
+    (clip_gen_presets.py). Goes on from the folder's checkpoint and cache unless `fresh`. Writes
+    DATA_clip_gen.safetensors (fp16), metrics.json and what the loop writes, and returns the metrics of the written
+    weights. Raises UserError for options that cannot be.
     """
-    check_options(steps, batch, learning_rate, least=1)
-    chosen = ClipGenOptions(**asked)
+    chosen = decided(asked)
+    usual = preset(chosen.transformer)
+    rate = usual.learning_rate(batch) if learning_rate is None else learning_rate
+    check_options(steps, batch, rate, least=1)
     check_shares(chosen, weight_decay, ema)
     if threads:
         torch.set_num_threads(threads)
     options = TrainOptions(
-        steps=steps, batch=batch, learning_rate=learning_rate, weight_decay=weight_decay,
-        warmup=min(warmup, steps // 10 + 1), ema=ema, seed=seed, evaluate_every=evaluate_every, save_every=save_every,
+        steps=steps, batch=batch, learning_rate=rate, weight_decay=weight_decay,
+        warmup=math.ceil(steps * usual.warmup) if warmup is None else warmup, ema=ema, seed=seed,
+        evaluate_every=evaluate_every, save_every=save_every,
     )  # fmt: skip
     with processes.together(device_of(device)) as place:
         processes.places(batch)  # said before anything is computed
@@ -67,13 +73,13 @@ def train_clip_gen(
 
 def check_shares(asked: ClipGenOptions, weight_decay: float, ema: float) -> None:
     """Raises UserError for a number outside its range."""
-    numbers = {
-        "dropout": (asked.dropout, 0 <= asked.dropout < 1, "0 or more and below 1"),
-        "condition-noise": (asked.condition_noise, 0 <= asked.condition_noise < float("inf"), "0 or more"),
-        "condition-dropout": (asked.condition_dropout, 0 <= asked.condition_dropout <= 1, "0 to 1"),
-        "weight-decay": (weight_decay, 0 <= weight_decay < float("inf"), "0 or more"),
-        "ema": (ema, 0 <= ema < 1, "0 or more and below 1"),
-    }
-    for name, (value, fits, range_) in numbers.items():
-        if not fits:
+    from_0, below_1, to_1 = (0.0, math.inf), (0.0, math.nextafter(1.0, 0.0)), (0.0, 1.0)
+    for name, value, (least, most), range_ in (
+        ("dropout", asked.dropout, below_1, "0 or more and below 1"),
+        ("condition-noise", asked.condition_noise, from_0, "0 or more"),
+        ("condition-dropout", asked.condition_dropout, to_1, "0 to 1"),
+        ("weight-decay", weight_decay, from_0, "0 or more"),
+        ("ema", ema, below_1, "0 or more and below 1"),
+    ):
+        if not (math.isfinite(value) and least <= value <= most):
             raise UserError(f"--{name} must be {range_}, got {value}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,41 +13,51 @@ from tqdm import tqdm
 
 from fastclipgen.assets import asset
 from fastclipgen.data.source import Source, open_source
-from fastclipgen.errors import UserError, unknown
+from fastclipgen.errors import UserError
 from fastclipgen.generators.vqgan import Vqgan
-from fastclipgen.models.transformer import LARGE, MEDIUM, Geometry
+from fastclipgen.models.transformer import Geometry
 from fastclipgen.models.transformer_dialects import HEAD_WIDTH
 from fastclipgen.perceptors.auto import resolve
 from fastclipgen.training import processes, token_cache
 from fastclipgen.training.clip_gen import ClipGenTask, Conditions, Pairs
+from fastclipgen.training.clip_gen_presets import preset
 from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.token_cache import TokenCache
 from fastclipgen.training.tokenizer import Tokenizer
 
 BUILTIN = "builtin"
-SIZES = {"tiny": Geometry(layers=6, width=256, heads=4), "gpt2-medium": MEDIUM, "gpt2-large": LARGE}
 ENDLESS = 65_536  # pictures kept of a source without an end
 AT_ONCE = 256  # pictures of a source's step, and of a block of the cache
 
 
 @dataclass(frozen=True)
 class ClipGenOptions:
-    """What is trained on what; numbers of 0 mean "as it comes"."""
+    """What is trained on what."""
 
+    layers: int
+    width: int
+    size: int  # pixels of a picture's side
+    dropout: float  # in the blocks
+    condition_noise: float
+    condition_dropout: float
+    transformer: str = "tiny"  # as clip_gen_presets.PRESETS
     data: str = "shapes"  # as data.source.SOURCES
-    size: int = 64  # pixels of a picture's side
     short_side: int = 0  # of a picture before the crop; 0: size
     pictures: int = 0  # in the cache; 0: every picture once, or ENDLESS. More than there are: further crops of them
     held_out: int = 1024  # pictures to measure on, at most
     vqgan: str = BUILTIN  # or PATH[:YAML]
     clip: str = BUILTIN  # as --clip
-    transformer: str = "tiny"  # as SIZES
-    layers: int = 0
-    width: int = 0
-    dropout: float = 0.0  # in the blocks
-    condition_noise: float = 0.0
-    condition_dropout: float = 0.0
     cache: Path | None = None  # folder; None: in that of the run
+
+
+def decided(given: dict[str, Any]) -> ClipGenOptions:
+    """The options that are given, and those of the transformer's preset. Raises UserError for an unknown one."""
+    usual = preset(given.get("transformer", ClipGenOptions.transformer))
+    taken = {
+        "layers": usual.geometry.layers, "width": usual.geometry.width, "size": usual.size, "dropout": usual.dropout,
+        "condition_noise": usual.condition_noise, "condition_dropout": usual.condition_dropout,
+    }  # fmt: skip
+    return ClipGenOptions(**{**taken, **given})
 
 
 def make_clip_gen(
@@ -93,17 +104,12 @@ def open_tokenizer(asked: ClipGenOptions, device: torch.device, notice: Callable
 
 def geometry(asked: ClipGenOptions, tokenizer: Tokenizer) -> Geometry:
     """The transformer's, with as many heads as its weights show to whoever loads them. Raises UserError."""
-    if asked.transformer not in SIZES:
-        raise unknown("transformer", asked.transformer, SIZES)
-    start = SIZES[asked.transformer]
-    width = asked.width or start.width
-    if width % HEAD_WIDTH:
-        raise UserError(f"--width must be a multiple of {HEAD_WIDTH}, the width of a head, got {width}")
-    return replace(
-        start,
-        layers=asked.layers or start.layers,
-        width=width,
-        heads=width // HEAD_WIDTH,
+    if asked.width % HEAD_WIDTH:
+        raise UserError(f"--width must be a multiple of {HEAD_WIDTH}, the width of a head, got {asked.width}")
+    return Geometry(
+        layers=asked.layers,
+        width=asked.width,
+        heads=asked.width // HEAD_WIDTH,
         vocabulary=tokenizer.vocabulary,
         block=tokenizer.length,
         condition=tokenizer.width,

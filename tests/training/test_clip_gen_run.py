@@ -15,7 +15,7 @@ import torch
 
 from fastclipgen.errors import UserError
 from fastclipgen.models.transformer_dialects import build
-from fastclipgen.training import clip_gen_setup
+from fastclipgen.training import clip_gen_presets, clip_gen_setup
 from fastclipgen.training.clip_gen_run import train_clip_gen
 from fastclipgen.training.token_cache import TokenCache
 from fastclipgen.training.tokenizer import Tokenizer
@@ -141,12 +141,13 @@ def test_sizes_are_clip_gens(name: str, parameters: int) -> None:
     class Sizes:
         vocabulary, length, width = 16384, 256, 512
 
-    asked = clip_gen_setup.ClipGenOptions(transformer=name)
+    asked = clip_gen_setup.decided({"transformer": name})
+    assert (asked.size, asked.dropout, asked.condition_noise, asked.condition_dropout) == (256, 0.1, 0.0, 0.0)
+    assert clip_gen_presets.preset(name).learning_rate(512) == 1e-3
     shape = clip_gen_setup.geometry(asked, Sizes())  # pyright: ignore[reportArgumentType]
     with torch.device("meta"):
         model = Transformer(shape)
-    masks = 0  # clip-gen's masks are buffers and do not count
-    assert sum(p.numel() for p in model.parameters()) + masks == parameters
+    assert sum(p.numel() for p in model.parameters()) == parameters
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
