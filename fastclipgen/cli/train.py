@@ -58,13 +58,12 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.model in ("vqgan", "clip-gen"):
+        return (train_vqgan if args.model == "vqgan" else train_clip_gen).run(args)
     from fastclipgen.outputs.atomic import writing_errors
+    from fastclipgen.training.run import train
 
     with writing_errors(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-    if args.model in ("vqgan", "clip-gen"):
-        return (train_vqgan if args.model == "vqgan" else train_clip_gen).run(args)
-    from fastclipgen.training.run import train
-
     train(**{name: value for name, value in vars(args).items() if name != "data"})
     return 0

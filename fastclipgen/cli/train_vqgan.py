@@ -8,15 +8,15 @@ from pathlib import Path
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with.
-DEFAULTS = {"steps": 2400, "batch": 32, "learning_rate": 1e-3}
+DEFAULTS = {"steps": 2400, "batch": 16, "learning_rate": 5e-4}
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", default="shapes", help="what to learn from")
     sub.add_argument("--size", type=whole(8), default=64, help="pixels of a picture's side")
-    sub.add_argument("--channels", type=whole(32), default=32, help="of the finest level, a multiple of 32")
+    sub.add_argument("--channels", type=whole(8), default=24, help="of the finest level, a multiple of 8")
     sub.add_argument(
-        "--multipliers", type=_numbers, default=(1, 1, 2, 4), metavar="M,M,...",
+        "--multipliers", type=_numbers, default=(1, 2, 3, 4), metavar="M,M,...",
         help="of --channels, level by level; every level after the first halves the picture",
     )  # fmt: skip
     sub.add_argument("--blocks", type=whole(1), default=1, help="residual blocks of a level; one more in the decoder")
@@ -24,8 +24,8 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--attention", type=_numbers, default=(), metavar="LEVEL,...", help="levels with attention; 0 is the finest"
     )
     sub.add_argument("--z-channels", type=whole(1), default=64, help="channels between the networks and the codes")
-    sub.add_argument("--embed", type=whole(1), default=32, help="length of a code")
-    sub.add_argument("--codes", type=whole(2), default=2048, help="codes in the codebook")
+    sub.add_argument("--embed", type=whole(1), default=8, help="length of a code")
+    sub.add_argument("--codes", type=whole(2), default=1024, help="codes in the codebook")
     sub.add_argument(
         "--codebook", choices=["ema", "gradient"], default="ema", help="how codes learn: moving averages or gradient"
     )
@@ -33,6 +33,14 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--restart-every", type=whole(0), default=25, metavar="STEPS", help="dead codes begin anew; 0: never"
     )
+    sub.add_argument(
+        "--codes-from", type=whole(0), metavar="STEP", help="when quantising begins; None: after 15 %% of the steps"
+    )
+    sub.add_argument(
+        "--start", choices=["auto", "pyramid", "random"], default="auto",
+        help="what the weights begin as; a pyramid passes colours on from the first step; auto: that where --channels "
+        "is a multiple of 3",
+    )  # fmt: skip
     sub.add_argument("--perceptual", choices=["none", "lpips"], default="none", help="a distance besides L1")
     sub.add_argument(
         "--perceptual-weights", type=Path, metavar="PATH", help="VGG16 and LPIPS weights in one file (extra [train])"

@@ -40,7 +40,10 @@ class RunConfig(BaseModel):
     height: int | None = Field(None, ge=1, le=MAX_SIDE)
     generator: str = "auto"
     generator_options: dict[str, Any] = {}
-    vqgan: str | None = Field(None, description="weights of generators vqgan and clip-gen, PATH[:YAML] or builtin")
+    vqgan: str | None = Field(
+        None,
+        description="weights of generators vqgan and clip-gen, PATH[:YAML]; left out: the built-in ones",
+    )
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")

@@ -26,7 +26,7 @@ class Generator(nn.Module):
     A subclass defines `init`, `init_from` and `forward`. One whose cutouts may look beyond the published picture also
     defines `canvas`, `publish` and `canvas_size`. One that draws with weights from a file of the user's names the
     setting that says which (`weights`), takes what `load_weights` makes of it as `model` after height and width, and
-    defines `check_weights`.
+    defines `check_weights`; where weights of it ship, `builtin` names their asset, which stands for an open setting.
     """
 
     name: str = "generator"
@@ -34,6 +34,7 @@ class Generator(nn.Module):
     default_lr: float = 0.05
     default_views_preset: str = "crops"
     weights: str | None = None
+    builtin: str | None = None
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()

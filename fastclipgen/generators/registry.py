@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from fastclipgen.assets import asset
 from fastclipgen.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -79,16 +80,14 @@ def parse_options(name: str, texts: Iterable[str]) -> dict[str, Any]:
 def check_weights(name: str, text: str | None) -> None:
     """Raises UserError where generator `name` draws with weights and `text` names no file of them; reads none."""
     made_by = generator_class(name)
-    if made_by.weights is None:
-        return
-    if text is None:
-        raise _without_weights(name)
-    made_by.check_weights(text)
+    if made_by.weights is not None:
+        made_by.check_weights(text or _builtin(name))
 
 
-def load_weights(name: str, text: str) -> nn.Module:
-    """The network that generator `name` draws with, for `create`. Raises UserError."""
-    return generator_class(name).load_weights(text)
+def load_weights(name: str, text: str | None) -> nn.Module:
+    """The network that generator `name` draws with, for `create`; text: the setting that names its file, None for the
+    weights that ship. Raises UserError."""
+    return generator_class(name).load_weights(text or _builtin(name))
 
 
 def create(
@@ -98,7 +97,7 @@ def create(
 
     `optimizer`: the optimiser's name where it is known, so that a generator with several forms takes the fitting one;
     an option in `chosen` wins. `model`: what `load_weights` gave, for a generator that draws with
-    weights. Raises UserError for unknown names, unknown options and unfit values.
+    weights; by default those that ship. Raises UserError for unknown names, unknown options and unfit values.
     """
     made_by = generator_class(name)
     suggested = made_by.options_for(optimizer) if optimizer is not None else {}
@@ -106,14 +105,15 @@ def create(
     options = suggested | _typed(name, chosen)
     if made_by.weights is None:
         return make(height, width, **options)
-    if model is None:
-        raise _without_weights(name)
-    return make(height, width, model, **options)
+    return make(height, width, load_weights(name, None) if model is None else model, **options)
 
 
-def _without_weights(name: str) -> UserError:
-    setting = generator_class(name).weights
-    return UserError(f"generator '{name}' draws with weights from a file; name it with --{setting} PATH")
+def _builtin(name: str) -> str:
+    """The file of the weights that ship for generator `name`. Raises UserError where there are none."""
+    made_by = generator_class(name)
+    if made_by.builtin is None:
+        raise UserError(f"generator '{name}' draws with weights from a file; name it with --{made_by.weights} PATH")
+    return str(asset(made_by.builtin))
 
 
 def _parameters(name: str) -> dict[str, inspect.Parameter]:

@@ -43,6 +43,7 @@ class Vqgan(Generator):
     default_lr = 0.1
     default_views_preset = "vqgan"
     weights = "vqgan"
+    builtin = "shapes_vqgan.safetensors"
 
     def __init__(self, height: int, width: int, model: VQGAN, tile: int = 0) -> None:
         super().__init__(height, width)

@@ -20,7 +20,7 @@ from fastclipgen.ops.vq_lookup import vq_lookup
 class Geometry:
     """What the sizes of a VQGAN's weights follow from; by default those of vqgan_imagenet_f16_16384."""
 
-    channels: int = 128  # of the finest level; a multiple of 32
+    channels: int = 128  # of the finest level; a multiple of 8
     multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)  # of `channels`, from the finest level to the coarsest
     attention: tuple[int, ...] = (4,)  # levels with attention after every block; 0 is the finest
     blocks: int = 2  # residual blocks of a level in the encoder; the decoder has one more

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fastclipgen.errors import UserError
 from fastclipgen.models.fill import fill
 from fastclipgen.models.vqgan import VQGAN, Geometry
-from fastclipgen.models.vqgan_layers import GROUPS, Attention, Block
+from fastclipgen.models.vqgan_layers import CHANNELS, Attention, Block
 
 Tensors = Mapping[str, Tensor]
 
@@ -100,10 +100,10 @@ def check_agreement(stated: Geometry, found: Geometry, label: str) -> None:
 
 
 def _checked(geometry: Geometry, label: str) -> Geometry:
-    if min(geometry.channels, *geometry.multipliers) < 1 or geometry.channels % GROUPS:
+    if min(geometry.channels, *geometry.multipliers) < 1 or geometry.channels % CHANNELS:
         raise UserError(
             f"the VQGAN in {label} begins with {geometry.channels} channels, times {geometry.multipliers}; those of "
-            f"this architecture are multiples of {GROUPS}; give a checkpoint of taming-transformers or clip-gen"
+            f"this architecture are multiples of {CHANNELS}; give a checkpoint of taming-transformers or clip-gen"
         )
     return geometry
 

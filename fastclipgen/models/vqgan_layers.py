@@ -5,20 +5,30 @@ Their weights have the names of taming-transformers. Knows nothing of how they a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-GROUPS = 32  # of every GroupNorm
+GROUPS = 32  # of a GroupNorm whose channels are a multiple of it, as all published ones are
+CHANNELS = 8  # those of every layer are a multiple of it
+
+
+def groups_of(channels: int) -> int:
+    """The groups of a norm over so many channels: 32, or the largest power of two that divides them.
+
+    With 32 groups of one channel each the last norm would take the mean colour out of every picture.
+    """
+    return math.gcd(GROUPS, channels)
 
 
 class Norm(nn.GroupNorm):
     """GroupNorm and SiLU, [B, C, h, w]."""
 
     def __init__(self, channels: int, eps: float) -> None:
-        super().__init__(GROUPS, channels, eps)
+        super().__init__(groups_of(channels), channels, eps)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(super().forward(input))
@@ -46,7 +56,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, eps: float) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels, eps)
+        self.norm = nn.GroupNorm(groups_of(channels), channels, eps)
         self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:

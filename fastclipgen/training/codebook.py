@@ -2,7 +2,9 @@
 
 Moving averages: van den Oord et al., "Neural discrete representation learning", arXiv 1711.00937, appendix A.1.
 Restarts: Dhariwal et al., "Jukebox", arXiv 2005.00341, section 3: a code that is hardly chosen becomes a vector of the
-batch. Among several processes all have the same codes, made of what all of them saw.
+batch. A late start: Lancucki et al., "Robust training of vector quantized bottleneck models", arXiv 2005.08520: nothing
+is quantised at first, and the codes begin as vectors of an encoder that has learned something. Among several processes
+all have the same codes, made of what all of them saw.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class CodeOptions:
     decay: float = 0.99  # of the moving averages
     restart_every: int = 25  # steps; 0: never
     restart_below: float = 0.01  # of the mean use: a code that is chosen less often is dead
+    start: int = 0  # the step from which vectors are quantised; before, the decoder gets them as they are
     restart_until: int = 0  # the step of the last restart, so that what remains can settle
 
 
@@ -52,11 +55,16 @@ class CodeTrainer(nn.Module):
         return self._codes[0]
 
     def quantize(self, z: Tensor, step: int) -> Quantized:
-        """The codes for z, float32 [..., D], and the loss of `vq_quantize`.
+        """The codes for z, float32 [..., D], and the loss of `vq_quantize`; z itself before `start`.
 
-        Before, dead codes are replaced, at step 0 (none is in use yet) all; after, the moving averages go on."""
+        Before that, codes that are due to begin anew do so; after it, the moving averages go on.
+        """
         o = self.options
-        if o.restart_every and step % o.restart_every == 0 and step <= o.restart_until:
+        since = step - o.start
+        if since < 0:
+            return Quantized(z, z.new_zeros(z.shape[:-1], dtype=torch.int64), z.new_zeros(()))
+        due = o.restart_every > 0 and since % o.restart_every == 0 and step <= o.restart_until
+        if due or (since == 0 and o.start > 0):  # none is in use yet: all begin as vectors of the batch
             self.restart(z.detach(), step)
         moving = o.learning == "ema"
         found = vq_quantize(z, self.codes.detach().clone() if moving else self.codes, o.commitment)

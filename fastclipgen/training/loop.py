@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fastclipgen.errors import UserError
+from fastclipgen.outputs.atomic import writing_errors
 from fastclipgen.training import processes
 from fastclipgen.training.files import add_metrics, forget_metrics_after, save_atomically, save_picture
 from fastclipgen.training.steps import learning_rate, seeded
@@ -47,7 +48,8 @@ class Training:
         self.step = 0
         self.best: float | None = None
         self.writes = processes.rank() == 0
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def checkpoint(self) -> Path:

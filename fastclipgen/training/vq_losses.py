@@ -6,6 +6,7 @@ the hinge losses of Lim & Ye, arXiv 1705.02894. Pure functions; pictures are in 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
 from fastclipgen.training import processes
+from fastclipgen.weights.checkpoint import read_tensors
 
 MOST = 1e4  # of the adaptive weight
 
@@ -39,42 +41,52 @@ def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last: nn.Parame
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 
+_SLICES = (3, 8, 15, 22)  # numbers of VGG16's layers with which LPIPS's parts of it end
+
 
 def open_perceptual(kind: str, weights: Path | None, device: torch.device) -> Perceptual | None:
     """The perceptual distance [n] of pictures [n, 3, S, S] in -1..1, of the kind "lpips", or None for "none".
 
-    LPIPS (Zhang et al., arXiv 1801.03924, version 0.1 over VGG16) of the lpips package. weights: a checkpoint of the
-    whole network, VGG16 and the linear layers over it, under the names of the package or of clip-gen's
-    vgg16_lpips.pt. Raises UserError where the package, the file or one of its weights is missing.
+    LPIPS (Zhang et al., arXiv 1801.03924, version 0.1 over VGG16) of the lpips package, which brings the linear layers.
+    weights: a checkpoint of VGG16 as torchvision names it (features.0.weight ...), or of the whole network as the
+    package and clip-gen's vgg16_lpips.pt do (net.slice1.0.weight ..., lin0.model.1.weight ...). Raises UserError where
+    the package, the file or a layer of VGG16 is missing.
     """
     if kind == "none":
         return None
     if weights is None:
         raise UserError(
-            "--perceptual lpips needs the weights of VGG16 and of LPIPS in one file; name it with "
-            "--perceptual-weights PATH, or train with --perceptual none"
+            "--perceptual lpips needs the weights of VGG16; name their file with --perceptual-weights PATH, or train "
+            "with --perceptual none"
         )
+    tensors = read_tensors(weights, "VGG16")
     try:
-        import lpips
+        import lpips  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UserError("--perceptual lpips needs the lpips package: run pip install 'fastclipgen[train]'") from error
-    from fastclipgen.weights.checkpoint import read_tensors
-
-    network: Any = lpips.LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False)
-    given = {_lpips_name(name): value for name, value in read_tensors(weights, "LPIPS").items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package calls torchvision in an old way
+        network: Any = lpips.LPIPS(net="vgg", pretrained=True, pnet_rand=True, verbose=False)
     expected = network.state_dict()
-    # the package's file has the linear layers twice, as lin0... and as lins.0...
-    given |= {f"lins.{k[3]}{k[4:]}": v for k, v in given.items() if k.startswith("lin") and k[3].isdigit()}
-    missing = sorted(expected.keys() - given.keys() - {"scaling_layer.shift", "scaling_layer.scale"})
+    given = {name: value for key, value in tensors.items() if (name := lpips_name(key)) in expected}
+    missing = sorted(name for name in expected if name.startswith("net.") and name not in given)
     if missing:
         raise UserError(
-            f"the LPIPS weights in '{weights}' lack '{missing[0]}' and {len(missing) - 1} more; give one file with "
-            "VGG16 (net.slice1.0.weight ...) and the linear layers (lin0.model.1.weight ...)"
+            f"'{weights}' lacks layers of VGG16, '{missing[0]}' among {len(missing)}; give torchvision's VGG16 "
+            "(features.0.weight ...) or a whole LPIPS (net.slice1.0.weight ...)"
         )
-    network.load_state_dict({k: given.get(k, v) for k, v in expected.items()})
+    # the package holds the linear layers twice, as lin0 and as lins.0, one tensor
+    for name in [name for name in given if name.startswith("lin") and not name.startswith("lins.")]:
+        given[f"lins.{name[3:]}"] = given[name]
+    network.load_state_dict(expected | given)
     network.eval().requires_grad_(False).to(device)
     return lambda ours, theirs: network(ours, theirs).flatten()
 
 
-def _lpips_name(name: str) -> str:
-    return name.removeprefix("module.").removeprefix("perceptual_loss.")
+def lpips_name(name: str) -> str:
+    """The name that LPIPS has for a weight of torchvision's VGG16; others are left as they are."""
+    parts = name.split(".")
+    if parts[0] != "features" or not parts[1].isdigit():
+        return name
+    number = int(parts[1])
+    return f"net.slice{1 + sum(number > last for last in _SLICES)}.{number}.{parts[2]}"

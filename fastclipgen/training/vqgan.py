@@ -26,6 +26,7 @@ from fastclipgen.training.codebook import CodeOptions, CodeTrainer
 from fastclipgen.training.discriminator import PatchDiscriminator
 from fastclipgen.training.export import save_half
 from fastclipgen.training.measures import psnr
+from fastclipgen.training.pyramid import begin_as_pyramid
 from fastclipgen.training.task import Best, Partner, Recipe, TrainOptions
 from fastclipgen.training.vq_losses import Perceptual, adaptive_weight, hinge_of_discriminator
 
@@ -44,6 +45,7 @@ class VQGANOptions:
     discriminator_start: int = 0  # the step from which it takes part
     discriminator_channels: int = 64
     discriminator_layers: int = 3
+    start: str = "pyramid"  # what the weights begin as; or "random"
     perceptual: str = "none"  # named for the checkpoint; the distance itself is given to the task
 
 
@@ -67,7 +69,10 @@ class VQGANTask:
         torch.manual_seed(options.seed)
         self.options, self.chosen, self.source, self.perceptual, self.bf16 = options, chosen, source, perceptual, bf16
         self.device = device or torch.device("cpu")
-        self.model = VQGAN(chosen.geometry).to(self.device)
+        self.model = VQGAN(chosen.geometry)
+        if chosen.start == "pyramid":
+            begin_as_pyramid(self.model)
+        self.model.to(self.device)
         self._encode, self._features = self.model.encode, self._to_features
         if compiled:
             use_cache_folder()

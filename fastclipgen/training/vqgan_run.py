@@ -10,7 +10,7 @@ from fastclipgen.data.source import open_source
 from fastclipgen.engine.compiled import obstacle
 from fastclipgen.errors import UserError
 from fastclipgen.models.vqgan import Geometry
-from fastclipgen.models.vqgan_layers import GROUPS
+from fastclipgen.models.vqgan_layers import CHANNELS
 from fastclipgen.training import processes
 from fastclipgen.training.codebook import CodeOptions
 from fastclipgen.training.run import carry_out, check_options, device_of, uses_bf16
@@ -18,7 +18,9 @@ from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.vq_losses import open_perceptual
 from fastclipgen.training.vqgan import VQGANOptions, VQGANTask
 
+FREE = 0.15  # of the steps nothing is quantised, unless said otherwise
 RESTARTS_END = 0.75  # of the steps
+LEAST_JUDGED = 24  # pixels of a picture's side
 REPAID_FROM = 300  # steps, by torch.compile
 
 
@@ -34,6 +36,8 @@ def train_vqgan(
     codebook: str = "ema",
     commitment: float = 0.25,
     restart_every: int = 25,
+    codes_from: int | None = None,
+    start: str = "auto",
     perceptual: str = "none",
     perceptual_weights: Path | None = None,
     adversarial: float = 0.0,
@@ -57,15 +61,31 @@ def train_vqgan(
     the loop writes, and returns the metrics of the written weights. Raises UserError for options that cannot be.
     """
     check_options(steps, batch, learning_rate, least=1)
-    check_geometry(geometry, size)
+    check_geometry(geometry, size, start)
+    if not 0 <= ema < 1:
+        raise UserError(f"expected --ema from 0 to below 1, got {ema}; 0.999 is usual")
+    if not (adversarial >= 0 and commitment >= 0):
+        raise UserError(f"expected --adversarial and --commitment of 0 or more, got {adversarial} and {commitment}")
+    if adversarial and size < LEAST_JUDGED:
+        raise UserError(
+            f"expected --size of {LEAST_JUDGED} or more with --adversarial, for its discriminator's patches, got {size}"
+        )
     if threads:
         torch.set_num_threads(threads)
     options = TrainOptions(
         steps=steps, batch=batch, learning_rate=learning_rate, weight_decay=0.0, warmup=min(200, steps // 10 + 1),
         ema=ema, seed=seed, evaluate_every=evaluate_every, save_every=save_every,
     )  # fmt: skip
-    codes = CodeOptions(codebook, commitment, restart_every=restart_every, restart_until=int(steps * RESTARTS_END))
-    chosen = VQGANOptions(geometry, codes, adversarial, discriminator_start, perceptual=perceptual)
+    if start == "auto":
+        start = "random" if geometry.channels % 3 else "pyramid"
+    codes = CodeOptions(
+        codebook,
+        commitment,
+        restart_every=restart_every,
+        start=int(steps * FREE) if codes_from is None else codes_from,
+        restart_until=int(steps * RESTARTS_END),
+    )
+    chosen = VQGANOptions(geometry, codes, adversarial, discriminator_start, start=start, perceptual=perceptual)
     with processes.together(device_of(device)) as place:
         bf16 = uses_bf16(precision, place)
         compiled = _compiles(compile, steps, place)
@@ -86,14 +106,19 @@ def _compiles(asked: str, steps: int, device: torch.device) -> bool:
     return asked == "on" or (asked == "auto" and steps >= REPAID_FROM and why_not is None)
 
 
-def check_geometry(geometry: Geometry, size: int) -> None:
-    """Raises UserError for a VQGAN that cannot be made, or one that cannot take pictures of `size` pixels."""
+def check_geometry(geometry: Geometry, size: int, start: str = "random") -> None:
+    """Raises UserError for a VQGAN that cannot be made, begin so, or take pictures of `size`
+    pixels."""
     g = geometry
-    if g.channels < 1 or g.channels % GROUPS or min(g.multipliers) < 1:
+    if not g.multipliers:
+        raise UserError("expected one or more --multipliers, got none; 1,2,3,4 is usual for 64 pixels")
+    if g.channels < 1 or g.channels % CHANNELS or min(g.multipliers) < 1:
         raise UserError(
-            f"expected --channels of a multiple of {GROUPS} and --multipliers of 1 or more, got {g.channels} and "
+            f"expected --channels of a multiple of {CHANNELS} and --multipliers of 1 or more, got {g.channels} and "
             f"{','.join(map(str, g.multipliers))}"
         )
+    if start == "pyramid" and g.channels % 3:
+        raise UserError(f"--start pyramid takes --channels of a multiple of 3, got {g.channels}; use --start random")
     if size < g.factor or size % g.factor:
         raise UserError(
             f"expected --size of a multiple of {g.factor}, the pixels along a token with {len(g.multipliers)} "

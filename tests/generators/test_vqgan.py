@@ -112,7 +112,7 @@ def test_files(tmp_path: Path) -> None:
 
 def test_the_registry_asks_for_weights(model: VQGAN) -> None:
     assert isinstance(create("vqgan", 8, 8, "adam", model, tile=4), Vqgan)
-    with pytest.raises(UserError, match="generator 'vqgan' draws with weights from a file; name it with --vqgan PATH"):
-        create("vqgan", 8, 8)
+    with pytest.raises(UserError, match="draws with weights from a file; name it with --autoencoder PATH"):
+        create("autoencoder", 8, 8)
     with pytest.raises(UserError, match="unknown option of generator 'vqgan' 'modl'"):
         create("vqgan", 8, 8, None, model, modl=3)

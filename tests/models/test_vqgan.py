@@ -14,6 +14,7 @@ KINDS = {
     "taming": (taming, TINY),
     "gumbel": (taming, Sizes(widths=(32, 64), attention=(1,), gumbel=True)),
     "clip-gen": (clip_gen, TINY),
+    "narrow": (taming, Sizes(widths=(24, 48), attention=())),
     "two levels attend": (taming, Sizes(widths=(32, 64, 64), attention=(0, 2), blocks=1)),
 }
 

@@ -75,8 +75,8 @@ def test_incomplete_and_unfit_weights(maker: Any) -> None:
         build(maker() | {"encoder.conv_in.weight": torch.zeros(32, 4, 3, 3)}, "the file")
     with pytest.raises(UserError, match=r"'decoder\.conv_in\.bias' .* not finite"):
         build(maker() | {"decoder.conv_in.bias": torch.full((64,), torch.nan)}, "the file")
-    with pytest.raises(UserError, match=r"24 channels, times \(1, 2\).*multiples of 32"):
-        build(maker(0, Sizes(widths=(24, 48), attention=())), "the file")
+    with pytest.raises(UserError, match=r"20 channels, times \(1, 2\).*multiples of 8"):
+        build(maker(0, Sizes(widths=(20, 40), attention=())), "the file")
 
 
 def test_more_than_the_architecture() -> None:

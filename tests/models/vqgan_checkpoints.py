@@ -4,6 +4,7 @@ weights mean, written down a second time as plainly as possible: one function a 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -178,7 +179,7 @@ class Plain:
         return F.conv2d(x, weight, self.weights[f"{name}.bias"], stride, pad)
 
     def norm(self, name: str, x: Tensor) -> Tensor:
-        groups = x.reshape(len(x), 32, -1)
+        groups = x.reshape(len(x), math.gcd(32, x.shape[1]), -1)  # 32 in all published ones
         mean, var = groups.mean(2, keepdim=True), groups.var(2, correction=0, keepdim=True)
         x = ((groups - mean) / (var + self.eps).sqrt()).reshape(x.shape)
         return x * self.weights[f"{name}.weight"][:, None, None] + self.weights[f"{name}.bias"][:, None, None]
