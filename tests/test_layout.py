@@ -17,7 +17,7 @@ PACKAGE = ROOT / "fastclipgen"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "ops": {"_C", "kernels"},
-    "data": {"ops"},
+    "data": {"ops", "outputs"},
     "models": {"ops"},
     "weights": set(),
     "perceptors": {"assets", "models", "weights"},
@@ -26,7 +26,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"ops", "generators", "perceptors", "guidance"},
     "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
-    "training": {"assets", "ops", "data", "models", "weights", "generators", "perceptors", "engine", "outputs"},
     "assets": set(),
     "kernels": set(),
     "doctor": {"ops"},
@@ -35,6 +34,7 @@ BELOW_API = {
     "assets", "ops", "data", "models", "weights", "perceptors", "generators", "guidance", "engine", "sampling",
     "outputs",
 }  # fmt: skip
+MAY_IMPORT["training"] = BELOW_API
 MAY_IMPORT["config"] = BELOW_API
 MAY_IMPORT["result"] = {"engine", "guidance", "outputs"}
 MAY_IMPORT["clip_gen"] = BELOW_API | {"config", "result"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastclipgen.cli import train_vqgan
+from fastclipgen.cli import train_clip_gen, train_vqgan
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with; every field of training.task.TrainOptions that differs between the models.
@@ -13,6 +13,7 @@ DEFAULTS = {
     "vae": {"steps": 8000, "batch": 128, "learning_rate": 2e-3},
     "clip": {"steps": 3600, "batch": 128, "learning_rate": 3e-3},
     "vqgan": train_vqgan.DEFAULTS,
+    "clip-gen": train_clip_gen.DEFAULTS,
 }
 
 
@@ -25,11 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "clip":
             text = "improve the model of a finished run against what it rates too high: pictures of the VAE, ascents"
             sub.add_argument("--refine", type=Path, metavar="CHECKPOINT", help=text)
-    sub = models.add_parser(
-        "vqgan", help="a VQGAN: pictures as tokens", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    add_common(sub, "vqgan", least=1)
-    train_vqgan.add_arguments(sub)
+    for name, text, options in (
+        ("vqgan", "a VQGAN: pictures as tokens", train_vqgan),
+        ("clip-gen", "CLIP-GEN's transformer: tokens from a CLIP embedding", train_clip_gen),
+    ):
+        sub = models.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        add_common(sub, name, least=1)
+        options.add_arguments(sub)
 
 
 def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
@@ -37,7 +40,8 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
     sub.add_argument("--out", type=Path, default=Path("runs") / name, help="folder of checkpoint and metrics")
     sub.add_argument("--steps", type=whole(1), default=DEFAULTS[name]["steps"])
     sub.add_argument("--batch", type=whole(least), default=DEFAULTS[name]["batch"], help="pictures a step")
-    sub.add_argument("--learning-rate", type=number, default=DEFAULTS[name]["learning_rate"])
+    rate = train_clip_gen.RATE if name == "clip-gen" else "at its peak"
+    sub.add_argument("--learning-rate", type=number, default=DEFAULTS[name]["learning_rate"], help=rate)
     sub.add_argument("--seed", type=whole(0), default=0)
     sub.add_argument("--threads", type=whole(0), default=0, help="processor threads; 0: all")
     sub.add_argument(
@@ -54,8 +58,8 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.model == "vqgan":
-        return train_vqgan.run(args)
+    if args.model in ("vqgan", "clip-gen"):
+        return (train_vqgan if args.model == "vqgan" else train_clip_gen).run(args)
     from fastclipgen.outputs.atomic import writing_errors
     from fastclipgen.training.run import train
 

@@ -1,1 +1,1 @@
-"""Pictures to learn from: the built-in shapes world."""
+"""Pictures to learn from: the built-in shapes world, folders, data sets, shards."""

@@ -5,16 +5,25 @@ So a step is the same whatever was drawn before it, and whichever of several pro
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fastclipgen.data import folders
+from fastclipgen.data.listing import Listing
+from fastclipgen.data.pictures import PictureSource
 from fastclipgen.data.shapes import HELD_OUT_SEED, ShapesDataset
-from fastclipgen.errors import unknown
+from fastclipgen.data.shards import shards
+from fastclipgen.errors import UserError, unknown
 
-SOURCES = ("shapes",)
+FOLDERS: dict[str, Callable[[Path], tuple[Listing, Listing]]] = {
+    "folder": folders.folder, "coco": folders.coco, "imagenet": folders.imagenet,
+}  # fmt: skip
+SOURCES = ("shapes", *(f"{kind}:DIR" for kind in FOLDERS), "cc:SHARDS")
 
 
 class Source(Protocol):
@@ -22,6 +31,15 @@ class Source(Protocol):
 
     @property
     def size(self) -> int: ...
+
+    @property
+    def pictures(self) -> int | None:
+        """How many pictures there are before they come again; None: no end of them."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Plain values that say which pictures these are; what is made of them is good for equal ones."""
+        ...
 
     def batch(self, step: int, places: range) -> Tensor:
         """The pictures at these places (from 0) of the batch of a step, uint8 [n, 3, S, S]."""
@@ -35,23 +53,41 @@ class Source(Protocol):
 class ShapesSource:
     """The shapes world: a new scene for every place of every step."""
 
+    pictures = None
+
     def __init__(self, size: int, seed: int, batch: int) -> None:
-        self.size, self._pictures = size, batch
+        self.size, self._batch = size, batch
         self._data, self._held_out = ShapesDataset(seed, size), ShapesDataset(HELD_OUT_SEED, size)
 
+    def identity(self) -> dict[str, Any]:
+        return {"pictures": "shapes", "order": self._data.seed}
+
     def batch(self, step: int, places: range) -> Tensor:
-        return _bytes(self._data.images(step * self._pictures + np.asarray(places)))
+        return _bytes(self._data.images(step * self._batch + np.asarray(places)))
 
     def held_out(self, count: int) -> Tensor:
         return _bytes(self._held_out.images(np.arange(count)))
 
 
-def open_source(text: str, size: int, seed: int, batch: int) -> Source:
-    """The source that `--data` names. size: of the pictures' sides; seed: of their order; batch: pictures a step.
-    Raises UserError for a name that is none."""
+def open_source(
+    text: str, size: int, seed: int, batch: int, short_side: int = 0, notice: Callable[[str], None] = print
+) -> Source:
+    """The source that `--data` names: one of SOURCES.
+
+    size: of the pictures' sides; seed: of their order and crops; batch: pictures a step, of all processes together;
+    short_side: to which a picture is resized before the crop (0: the size itself; the shapes world fills its squares
+    anyway). `notice` gets a sentence for every picture that cannot be read. Raises UserError.
+    """
+    kind, colon, place = text.partition(":")
     if text == "shapes":
         return ShapesSource(size, seed, batch)
-    raise unknown("data", text, SOURCES)
+    if kind not in (*FOLDERS, "cc"):
+        raise unknown("data", text, SOURCES)
+    if not colon or not place:
+        raise UserError(f"--data {kind} takes a place, {kind}:{'SHARDS' if kind == 'cc' else 'DIR'}; got '{text}'")
+    train, held_out = shards(place, notice) if kind == "cc" else FOLDERS[kind](Path(place).expanduser())
+    side = short_side or size
+    return PictureSource(train, held_out, size=size, short_side=side, seed=seed, batch=batch, notice=notice)
 
 
 def _bytes(images: np.ndarray) -> Tensor:

@@ -64,9 +64,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Every position [B, T, D] sees itself and those before it."""
         query, key, value = self._heads(x)
-        dropout = self.dropout if self.training else 0.0
-        seen = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
-        return self._add(x, seen)
+        return self._add(x, causal_attention(query, key, value, self.dropout if self.training else 0.0))
 
     def decode(self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """One position [B, 1, D] sees those that `mask` [1, 1, 1, n] (0 or -inf) leaves of the first n in the cache,
@@ -89,6 +87,16 @@ class Block(nn.Module):
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """Every position of [B, heads, T, D] sees itself and those before it, with `dropout` of what it would see."""
+    if not (query.device.type == "cpu" and query.dtype == torch.bfloat16 and torch.is_grad_enabled()):
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+    # torch's own on the CPU takes four times as long in bfloat16, for its backward pass (64 positions, one core)
+    ahead = torch.ones(query.shape[-2], query.shape[-2], dtype=torch.bool, device=query.device).triu(1)
+    scores = (query @ key.mT * query.shape[-1] ** -0.5).masked_fill(ahead, -torch.inf)
+    return F.dropout(scores.float().softmax(-1).to(value.dtype), dropout, dropout > 0) @ value
 
 
 class Transformer(nn.Module):

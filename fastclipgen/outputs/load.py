@@ -25,8 +25,11 @@ def load_image(
     background: tuple[float, float, float] = WHITE,
     max_pixels: int = MAX_PIXELS,
     notice: Callable[[str], None] | None = None,
+    data: bytes | None = None,
 ) -> torch.Tensor:
     """The image file at `path` as float32 [3, H, W] in 0..1.
+
+    data: the content of the file, where it is none of its own (a member of an archive); `path` then only names it.
 
     Turned upright by its EXIF orientation; transparency is laid over `background` (0..1, white); grey, palette, CMYK
     and 16-bit files become RGB (16-bit grey keeps its depth; colour profiles are ignored). Of an animation the first
@@ -35,7 +38,7 @@ def load_image(
     Raises UserError for an address, a missing, unreadable, damaged or truncated file, a folder, a file that is no
     image, more than `max_pixels` pixels (checked before decoding), and grey values of unknown range.
     """
-    with open_image(path, max_pixels) as image:
+    with open_image(path, max_pixels, data) as image:
         frames = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
         image.load()
         pixels, alpha = _decode(image)

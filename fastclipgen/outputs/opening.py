@@ -5,6 +5,7 @@ Knows nothing of tensors or of what is read from the image.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -24,13 +25,14 @@ _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "I
 
 
 @contextmanager
-def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+def open_image(path: str | Path, max_pixels: int = MAX_PIXELS, data: bytes | None = None) -> Iterator[Image.Image]:
     """The image at `path`, opened but not yet decoded; closed afterwards.
 
+    data: the content of the file, where it is none of its own; `path` then only names it in errors.
     Raises UserError for an address, a missing or unreadable file, a folder, anything that is no image, an image of more
     than `max_pixels` pixels, and for whatever Pillow meets in the body of the `with` (truncated or corrupt data).
     """
-    with _open_file(path) as file, warnings.catch_warnings():
+    with _open_file(path) if data is None else io.BytesIO(data) as file, warnings.catch_warnings():
         # The limit is ours, and it is an error: Pillow's warning about its own lower one says nothing new.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:

@@ -61,6 +61,12 @@ def places(batch: int) -> range:
     return range(rank() * share, (rank() + 1) * share)
 
 
+def wait() -> None:
+    """Until every process has come this far."""
+    if count() > 1:
+        dist.barrier()
+
+
 def average(tensors: Iterable[Tensor]) -> None:
     """Every tensor becomes its mean over the processes, in place; those of one dtype travel together."""
     if count() == 1:

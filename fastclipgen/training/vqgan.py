@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -78,7 +79,9 @@ class VQGANTask:
             use_cache_folder()
             self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             self._encode, self._features = Compiled(self._encode), Compiled(self._features)
-        self.codes = CodeTrainer(self.model.quantize.embedding.weight, chosen.codes, options.seed).to(self.device)
+        self.codes = CodeTrainer(
+            cast(nn.Parameter, self.model.quantize.embedding.weight), chosen.codes, options.seed
+        ).to(self.device)
         self.discriminator: PatchDiscriminator | None = None
         partners = {"codes": Partner(self.codes)}
         if chosen.adversarial:
@@ -130,7 +133,7 @@ class VQGANTask:
             with frozen(discriminator):
                 opinion = -discriminator(copies).float().mean()
             told = hinge_of_discriminator(discriminator(images).float(), discriminator(copies.detach()).float())
-        weight = adaptive_weight(reconstruction, opinion, self.model.decoder.conv_out.weight)
+        weight = adaptive_weight(reconstruction, opinion, cast(nn.Parameter, self.model.decoder.conv_out.weight))
         return told, self.chosen.adversarial * weight * opinion
 
     @torch.no_grad()
