@@ -76,14 +76,15 @@ def test_neither_network_learns_from_the_others_loss() -> None:
 
 @pytest.mark.parametrize("learning", ["ema", "gradient"])
 def test_a_killed_run_goes_on_to_equal_weights(tmp_path: Path, learning: str) -> None:
-    whole = Training(make(OPTIONS, learning=learning), OPTIONS, tmp_path / "whole")
+    options = replace(OPTIONS, evaluate_every=6)  # steps that are taken one by one evaluate nothing
+    whole = Training(make(options, learning=learning), options, tmp_path / "whole")
     whole.run(quiet=True)
-    first = Training(make(OPTIONS, learning=learning), OPTIONS, tmp_path / "parts")
+    first = Training(make(options, learning=learning), options, tmp_path / "parts")
     for _ in range(3):
         first.run_step()
         first.save()
     first.run_step()  # lost by the kill
-    second = Training(make(replace(OPTIONS), learning=learning), OPTIONS, tmp_path / "parts")
+    second = Training(make(options, learning=learning), options, tmp_path / "parts")
     torch.rand(3)
     assert second.resume()
     assert second.step == 3
