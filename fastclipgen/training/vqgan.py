@@ -88,7 +88,7 @@ class VQGANTask:
             self.discriminator = PatchDiscriminator(chosen.discriminator_channels, chosen.discriminator_layers)
             self.discriminator.to(self.device)
             partners["discriminator"] = Partner(self.discriminator)
-        settings = asdict(chosen) | {"size": source.size}
+        settings = asdict(chosen) | {"size": source.size, **source.identity()}
         betas = (0.5, 0.9) if chosen.adversarial else (0.9, 0.99)  # a game wants short memories
         self.recipe = Recipe(betas, None, partners, Best("psnr_db"), self.sheet, settings)
         self.places = processes.places(options.batch)
