@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from fastclipgen.data.listing import Files, pictures_below
 from fastclipgen.data.pictures import PictureSource
@@ -14,12 +16,12 @@ from fastclipgen.errors import UserError
 from . import photos
 
 
-def source(root: Path, notices: list[str] | None = None, **options: int) -> PictureSource:
+def source(root: Path, notices: list[str] | None = None, **options: Any) -> PictureSource:
     notice = pytest.fail if notices is None else notices.append
-    given = {"size": 8, "short_side": 8, "seed": 1, "batch": 4} | options
+    given: dict[str, Any] = {"size": 8, "short_side": 8, "seed": 1, "batch": 4} | options
     everything = pictures_below(root, "x")
     held_out = Files(root, everything.names[:3])
-    return PictureSource(everything, held_out, notice=notice, **given)  # pyright: ignore[reportArgumentType]
+    return PictureSource(everything, held_out, notice=notice, **given)
 
 
 def reds(pictures: torch.Tensor) -> list[int]:
@@ -37,8 +39,6 @@ def test_steps_go_through_all_pictures(tmp_path: Path) -> None:
 
 def crops(root: Path) -> Path:
     """Pictures whose columns differ, so that a crop shows where it is from."""
-    from PIL import Image
-
     for number in range(5):
         picture = Image.linear_gradient("L").rotate(90).resize((90, 30)).convert("RGB")
         picture.putpixel((0, 0), (number, 0, 0))
@@ -48,7 +48,7 @@ def crops(root: Path) -> Path:
 
 def test_a_place_has_the_same_picture_and_crop_whoever_asks(tmp_path: Path) -> None:
     crops(tmp_path)
-    options = {"size": 16, "short_side": 24}
+    options: dict[str, Any] = {"size": 16, "short_side": 24}
     alone = source(tmp_path, threads=1, **options)
     steps = [alone.batch(step, range(4)) for step in range(4)]
     assert len({crop.numpy().tobytes() for crop in torch.cat(steps)}) > 10  # of 5 pictures
