@@ -53,7 +53,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--vqgan",
         metavar="PATH[:YAML]",
-        help="weights of generators vqgan and clip-gen: of taming-transformers or clip-gen; default: built-in",
+        help="weights of generators vqgan and clip-gen: of taming-transformers or clip-gen",
     )
     add(
         "--autoencoder",
@@ -95,7 +95,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("generator clip-gen (docs/clip-gen.md)").add_argument
-    text = "weights of generator clip-gen: its transformer, with the --vqgan it was trained with; default: built-in"
+    text = "weights of generator clip-gen: its transformer, with the --vqgan it was trained with"
     add("--clip-gen", metavar="PATH", help=text)
     add("--candidates", type=whole(), help="samples of each picture, which CLIP ranks; default 32")
     add("--keep", type=whole(), help="how many of the best candidates are pictures; default 1")

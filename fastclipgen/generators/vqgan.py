@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fastclipgen.assets import asset
+from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Generator, Params, check_number
 from fastclipgen.generators.clamp import clamp_with_grad
 from fastclipgen.generators.tokens import TokenGrid
@@ -101,4 +102,12 @@ class Vqgan(Generator):
 
 
 def _file(text: str) -> Path:
-    return asset(WEIGHTS) if text == BUILTIN else file_of(text, "vqgan")
+    if text != BUILTIN:
+        return file_of(text, "vqgan")
+    try:
+        return asset(WEIGHTS)
+    except UserError:
+        raise UserError(
+            "no VQGAN ships with this version; name a checkpoint with --vqgan PATH, or make one of the shapes world "
+            "with 'fastclipgen train vqgan'"
+        ) from None

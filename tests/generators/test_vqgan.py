@@ -123,6 +123,13 @@ def test_the_built_in_weights_are_an_asset(tmp_path: Path, monkeypatch: pytest.M
     assert Vqgan.load_weights("builtin").geometry.codes == 50
     assert asked == ["shapes_vqgan.safetensors"] * 2
 
+    def missing(name: str) -> Path:
+        raise UserError(f"no {name}")
+
+    monkeypatch.setattr("fastclipgen.generators.vqgan.asset", missing)
+    with pytest.raises(UserError, match="no VQGAN ships with this version; name a checkpoint with --vqgan PATH"):
+        Vqgan.check_weights("builtin")
+
 
 def test_the_registry_asks_for_weights(model: VQGAN) -> None:
     assert isinstance(create("vqgan", 8, 8, "adam", model, tile=4), Vqgan)
