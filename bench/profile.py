@@ -21,6 +21,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from fastclipgen.api import Job
 from fastclipgen.config.run import RunConfig, make_config
+from fastclipgen.engine import sight as sight_module
 from fastclipgen.engine import step as step_module
 from fastclipgen.engine.device import resolve_device
 from fastclipgen.engine.engine import Engine
@@ -39,10 +40,10 @@ PRECONDITION = "preconditioner"  # a method of the generator's own class
 _BACKWARD = "autograd::engine::evaluate_function"
 PARTS: dict[tuple[Any, str], str] = {
     (step_module, "canvas"): "generator",
-    (step_module, "sample_cutouts"): "cutouts: draws",
-    (step_module, "cutouts"): "cutouts: views",
+    (sight_module, "sample_cutouts"): "cutouts: draws",
+    (sight_module, "cutouts"): "cutouts: views",
     (FrozenPerceptor, "encode_image"): "perceptor",
-    (step_module, "cosine_loss"): "loss",
+    (sight_module, "cosine_loss"): "loss",
     (step_module, "total"): "constraints",
     (Optimizer, "update"): "optimiser",
 }

@@ -78,7 +78,7 @@ def _ask() -> Verdict:
 
     try:
         # in a thread because no HTTP client bounds the time that name resolution takes
-        status = watched(head, PROBE_SECONDS + 0.5)
+        status = watched(head, PROBE_SECONDS + 0.2)
     except Stalled:
         return Verdict(False, f"{constants.ENDPOINT} did not answer within {PROBE_SECONDS:g} s")
     except Exception as error:  # whatever the HTTP client raises, it means the same: no hub

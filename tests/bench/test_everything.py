@@ -8,7 +8,7 @@ import pytest
 
 from bench import everything, ladder, loops, ops
 from bench.cli import main
-from bench.schema import READER
+from bench.schema import READER, LoopsReport
 from fastclipgen.errors import UserError
 
 
@@ -57,4 +57,6 @@ def test_without_short_the_suites_have_their_own_defaults(asked: list[tuple[str,
 
 
 def test_loops_in_the_summary(reports: Any) -> None:
-    assert everything.summary(READER.validate_python(reports("cpu")["loops"])) == ["das: faithful@1 / engine@1 2.00x"]
+    report = READER.validate_python(reports("cpu")["loops"])
+    assert isinstance(report, LoopsReport)
+    assert everything.summary(report) == ["das: faithful@1 / engine@1 2.00x"]

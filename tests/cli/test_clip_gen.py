@@ -115,7 +115,11 @@ def test_ctrl_c_saves_the_best_of_what_is_finished(
         return drawn(*arguments)
 
     monkeypatch.setattr(Sampler, "draw", draw)
-    done = cli("x", "y", *SMALL, "--rows", "2", "--keep", "5", "--json")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+    try:
+        done = cli("x", "y", *SMALL, "--rows", "2", "--keep", "5", "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert done.code == 130
     pictures = [event for event in done.events if event["event"] == "picture"]
     assert [p["index"] for p in pictures] == [0, 1, 2, 3]

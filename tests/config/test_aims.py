@@ -123,8 +123,10 @@ def test_a_story_is_told() -> None:
 
 
 def test_pictures_with_and_without_a_story_in_one_batch() -> None:
-    settings = {"steps": 8, "views": 2, "size": 16, "cutouts": "gentle", "generator": "pixels", "seed": 5}
-    asked = settings | {"starts": 1, "tracks": 1, "change_prompt_every": 2}
+    settings: dict[str, Any] = {
+        "steps": 8, "views": 2, "size": 16, "cutouts": "gentle", "generator": "pixels", "seed": 5,
+    }  # fmt: skip
+    asked: dict[str, Any] = settings | {"starts": 1, "tracks": 1, "change_prompt_every": 2}
     both = generate(["red ^ blue", "green"], perceptors=[Eye()], **asked)
     assert [result.metadata["settings"]["change_prompt_every"] for result in both] == [2, None]
     for result in both:

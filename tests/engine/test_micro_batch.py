@@ -83,7 +83,10 @@ def test_a_cut_slope_is_the_slope(name: str, clip: FrozenPerceptor, toy: Toys, m
         for key, gradient in whole.grads.items():
             scale = float(gradient.abs().max())
             assert scale > 0
-            torch.testing.assert_close(parts.grads[key], gradient, atol=1e-4 * scale, rtol=1e-4)
+            # a decoder rounds one picture otherwise than two
+            torch.testing.assert_close(
+                parts.grads[key], gradient, atol=(1e-3 if name == "vae" else 1e-4) * scale, rtol=1e-4
+            )
 
 
 def test_draws_do_not_depend_on_the_cut(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ from ..watch import Watch
 
 Recipes = Callable[..., Recipe]
 Tasks = Callable[..., Task]
-PAIRS = {"atol": 1e-5, "rtol": 1e-4}
+PAIRS: dict[str, Any] = {"atol": 1e-5, "rtol": 1e-4}
 
 
 def pictures(count: int = 2, seed: int = 0, size: int = 16) -> Tensor:
