@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import asdict
-from typing import Final
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,8 +27,9 @@ from .timing import ratio, spread, time_blocks
 
 SMALL = Geometry(layers=2, width=128, heads=2, vocabulary=1024)
 TESTS = ("tests/sampling/test_sampler.py", "tests/sampling/test_choice.py", "tests/models/test_transformer.py")
-CACHED: Final = "cached"
-FULL: Final = "full forward"
+Name = Literal["cached", "full forward"]
+CACHED: Name = "cached"
+FULL: Name = "full forward"
 
 
 class Cached:
@@ -78,13 +79,14 @@ def measure(args: argparse.Namespace) -> SamplingReport:
     runs = {CACHED: Cached(model, conditions, uniform), FULL: FullForward(model, conditions, uniform, every)}
     times = time_blocks(runs, device, args.repeats, 1e-6, warm_up=0)  # one batch is a block
     times[FULL] = [every * value for value in times[FULL]]
+    names: tuple[Name, ...] = (CACHED, FULL)
     lanes = [
         SamplingLane(
             name=name,
             picture=spread(times[name]) if device.type == "cuda" else None,
-            peak_bytes=max(1, peak_bytes(lambda one=run: one.advance(1), device)) if every == 1 else None,
+            peak_bytes=max(1, peak_bytes(lambda one=runs[name]: one.advance(1), device)) if every == 1 else None,
         )
-        for name, run in ((CACHED, runs[CACHED]), (FULL, runs[FULL]))
+        for name in names
     ]
     same = float((runs[CACHED].tokens == runs[FULL].tokens).float().mean()) if every == 1 else None
     return SamplingReport(
