@@ -10,9 +10,10 @@ from fastclipgen.data import folders
 from fastclipgen.data.listing import Listing
 from fastclipgen.errors import UserError
 
+from ..material import MATERIAL
 from . import photos
 
-COCO = Path("/work/shared/material/coco")
+COCO = MATERIAL / "coco"
 
 
 def names(root: Path, listing: Listing) -> list[str]:

@@ -14,13 +14,8 @@ from fastclipgen.errors import UserError
 from fastclipgen.generators.autoencoder import Autoencoder
 from fastclipgen.outputs.load import fit
 
+from ..material import MATERIAL
 from ..models import taesd_checkpoints as tiny
-
-# beside the checkout, or beside the one it is a work tree of
-MATERIAL = next(
-    (up / "shared" / "material" for up in Path(__file__).resolve().parents if (up / "shared" / "material").is_dir()),
-    Path("shared", "material"),
-)
 
 
 @pytest.fixture
