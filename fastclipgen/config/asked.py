@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from fastclipgen.guidance.prompts import (
     MAX_WEIGHT,
@@ -18,6 +20,13 @@ PROMPT_KINDS = (  # one of them must say what to draw
     "prompts", "image_prompts", "labels", "image_labels", "noise_prompts", "vector_prompts",
 )  # fmt: skip
 LATENT_PULLS = ("init_weight", "init_weight_dist", "init_weight_cos", "init_weight_decay")
+_PARSERS: dict[str, Callable[[str], object]] = {  # raise UserError, as pydantic passes it on, for what they cannot read
+    "prompts": parse_prompts,
+    "labels": parse_prompt,
+    "noise_prompts": parse_noise_prompt,
+    **dict.fromkeys(("image_prompts", "image_labels", "vector_prompts"), parse_image_prompt),
+    **dict.fromkeys(("target_images", "target_pixels"), parse_target),
+}
 
 
 class Asked(BaseModel):
@@ -49,13 +58,6 @@ class Asked(BaseModel):
     init_weight_decay: float = Field(0.0, description="as init_weight_dist, divided by 2 * step + 1")
     init_weight_pixels: float = Field(0.0, description="pull to the start's pixels: half the mean difference")
 
-    @field_validator("prompts")
-    @classmethod
-    def _prompts_parse(cls, values: list[str]) -> list[str]:
-        for value in values:
-            parse_prompts(value)
-        return values
-
     @field_validator("negative", "spot", "spot_off")
     @classmethod
     def _prompts_without_a_story(cls, values: list[str]) -> list[str]:
@@ -64,32 +66,11 @@ class Asked(BaseModel):
                 raise ValueError("must have no phases ('^'), which the prompts of a picture alone may have")
         return values
 
-    @field_validator("labels")
+    @field_validator(*_PARSERS)
     @classmethod
-    def _labels_parse(cls, values: list[str]) -> list[str]:
+    def _each_parses(cls, values: list[str], info: ValidationInfo) -> list[str]:
         for value in values:
-            parse_prompt(value)
-        return values
-
-    @field_validator("noise_prompts")
-    @classmethod
-    def _noise_parses(cls, values: list[str]) -> list[str]:
-        for value in values:
-            parse_noise_prompt(value)
-        return values
-
-    @field_validator("image_prompts", "image_labels", "vector_prompts")
-    @classmethod
-    def _paths_parse(cls, values: list[str]) -> list[str]:
-        for value in values:
-            parse_image_prompt(value)
-        return values
-
-    @field_validator("target_images", "target_pixels")
-    @classmethod
-    def _targets_parse(cls, values: list[str]) -> list[str]:
-        for value in values:
-            parse_target(value)
+            _PARSERS[info.field_name or ""](value)
         return values
 
     @field_validator(*LATENT_PULLS, "init_weight_pixels")
