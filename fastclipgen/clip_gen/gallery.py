@@ -11,14 +11,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from fastclipgen.data.listing import pictures_below
 from fastclipgen.errors import UserError
 from fastclipgen.guidance import modality_gap
-from fastclipgen.guidance.targets import Encoder, encode_views
+from fastclipgen.guidance.targets import Encoder, encode_texts, encode_views
 from fastclipgen.outputs.load import fit, load_image
-from fastclipgen.outputs.naming import IMAGE_SUFFIXES
 
 Bridge = Callable[[Tensor], Tensor]
 """Embeddings of texts [K, E] -> of pictures [K, E], both of length 1."""
@@ -34,7 +33,7 @@ def learn(kind: str, folder: str, perceptor: Encoder, device: torch.device, noti
     A picture that cannot be read is left out, which `notice` is told. Raises UserError for a folder without pictures,
     and without captions where they are needed.
     """
-    files = pictures_in(folder)
+    files = pictures_below(Path(folder).expanduser(), "--gallery").paths
     kept, pictures = _embedded(files, perceptor, device, notice)
     if not kept:
         raise UserError(f"none of the {len(files)} pictures in '{folder}' can be read; give a folder of pictures")
@@ -47,21 +46,10 @@ def learn(kind: str, folder: str, perceptor: Encoder, device: torch.device, noti
             f"text_to_image {kind} needs captions, but no picture in '{folder}' has a text file of its name beside it; "
             "add some, or take knn, which needs none"
         )
-    texts = _texts([text for _, text in pairs], perceptor)
+    texts = encode_texts(perceptor, [text for _, text in pairs])
     if kind == "shift":
         return modality_gap.shift(texts, pictures)
     return modality_gap.procrustes(texts, pictures[[row for row, _ in pairs]])
-
-
-def pictures_in(folder: str) -> list[Path]:
-    """The picture files in a folder and those in it, in order of their names. Raises UserError where there are none."""
-    where = Path(folder).expanduser()
-    if not where.is_dir():
-        raise UserError(f"--gallery takes a folder of pictures, there is none at '{folder}'; check the path")
-    found = sorted(file for file in where.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-    if not found:
-        raise UserError(f"--gallery takes a folder of pictures, '{folder}' has none ({', '.join(IMAGE_SUFFIXES)})")
-    return found
 
 
 def captions_of(picture: Path) -> list[str]:
@@ -97,10 +85,3 @@ def _embedded(
         more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         notice(f"{len(broken)} of {len(files)} pictures cannot be read: {', '.join(broken[:_NAMED])}{more}")
     return kept, torch.cat(found) if found else torch.empty(0, 1)
-
-
-@torch.no_grad()
-def _texts(texts: list[str], perceptor: Encoder) -> Tensor:
-    """Embeddings [N, E] of texts, of length 1."""
-    parts = [perceptor.encode_text(texts[i : i + _BATCH]).float() for i in range(0, len(texts), _BATCH)]
-    return F.normalize(torch.cat(parts), dim=-1)

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fastclipgen.config.asked import Asked
-from fastclipgen.errors import UserError
+from fastclipgen.data.listing import pictures_below
 from fastclipgen.guidance.aims import Direction, ImageLabel, Label, Noise
 from fastclipgen.guidance.prompts import parse_image_prompt, parse_noise_prompt, parse_prompt
 from fastclipgen.guidance.targets import Aim, ImageTarget
 from fastclipgen.outputs.load import load_image
 from fastclipgen.weights.names import file_of
 from fastclipgen.weights.vectors import read_vectors
-
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
 def load(asked: Asked, notice: Callable[[str], None]) -> list[Aim]:
@@ -42,9 +40,4 @@ def load(asked: Asked, notice: Callable[[str], None]) -> list[Aim]:
 def pictures_of(path: str) -> list[Path]:
     """The picture at `path`, or those in it, by name, if it is a folder. Raises UserError where there are none."""
     place = Path(path).expanduser()
-    if not place.is_dir():
-        return [place]
-    found = sorted(file for file in place.iterdir() if file.suffix.lower() in PICTURES)
-    if not found:
-        raise UserError(f"expected pictures in the folder '{path}' of an image label, got none; put some into it")
-    return found
+    return pictures_below(place, "an image label").paths if place.is_dir() else [place]

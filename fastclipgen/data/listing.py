@@ -40,6 +40,10 @@ class Files:
     def __init__(self, root: Path, names: Iterable[str]) -> None:
         self.root, self.names = root, list(names)
 
+    @property
+    def paths(self) -> list[Path]:
+        return [self.root / name for name in self.names]
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -7,9 +7,8 @@ The forms are those of VQGAN+CLIP programs. Knows nothing of how a latent become
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -33,15 +32,6 @@ class Pull:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise unknown("kind of pull", self.kind, KINDS)
-
-    def to(self, device: torch.device) -> Pull:
-        """The same with its goal on a device."""
-        return self if self.goal is None else replace(self, goal=self.goal.to(device))
-
-
-def needs_latent(pulls: Sequence[Pull]) -> bool:
-    """Whether any of them reads the generator's latent."""
-    return any(pull.kind != "pixels" for pull in pulls)
 
 
 def needs_origin(pulls: Sequence[Pull]) -> bool:

@@ -182,8 +182,9 @@ def test_labels_noise_and_image_labels(tmp_path: Path) -> None:
     assert apart(noise[0], noise[1]) > 1
     assert apart(noise[0], noise[2]) > 1
     assert noise[0].similarities["Eye"][0] > noise[2].similarities["Eye"][0]
-    with pytest.raises(UserError, match="expected pictures in the folder"):
-        make([], image_labels=[str(tmp_path)])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="an image label needs pictures"):
+        make([], image_labels=[str(tmp_path / "empty")])
 
 
 def test_vector_prompts(tmp_path: Path) -> None:

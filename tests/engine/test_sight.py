@@ -71,6 +71,7 @@ def test_everything_alone_cut_and_whole(make_recipe: Recipes) -> None:
 
 def test_everything_is_one_graph_for_all_phases(make_recipe: Recipes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    torch._dynamo.reset()  # what other tests have compiled of the same functions would be compiled again
     recipe, task = everything(make_recipe)
     rates = torch.full((5,), 0.05)
     lines: list[str] = []

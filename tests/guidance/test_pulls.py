@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fastclipgen.errors import UserError
-from fastclipgen.guidance.pulls import KINDS, Pull, distance, needs_latent, needs_origin, pull_loss
+from fastclipgen.guidance.pulls import KINDS, Pull, distance, needs_origin, pull_loss
 
 ALONG = torch.tensor([[[2.0, 0.0], [0.0, 0.0]]])  # [1, 2, 2]
 ACROSS = torch.tensor([[[0.0, 0.0], [3.0, 0.0]]])
@@ -45,8 +45,8 @@ def test_weights_goals_and_decay() -> None:
     for step in (0, torch.tensor(1)):
         wanted = 2 * 3.25 + 3 * 1.0 + 4 * 0.5 + 6 * 3.25 / (2 * int(step) + 1)
         torch.testing.assert_close(pull_loss(pulls, latent, images, origin, step), torch.full((2,), wanted))
-    assert (needs_origin(pulls), needs_latent(pulls)) == (True, True)
-    assert (needs_origin(pulls[1:3]), needs_latent(pulls[1:3]), needs_latent(pulls[2:3])) == (False, True, False)
+    assert needs_origin(pulls)
+    assert not needs_origin(pulls[1:3])
 
 
 def test_an_unknown_kind() -> None:
