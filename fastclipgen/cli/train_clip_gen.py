@@ -51,6 +51,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help="with a rising learning rate; tiny: a twentieth of them, others: a tenth",
     )  # fmt: skip
     sub.add_argument("--ema", type=number, default=0.999, help="how slowly the average of weights follows")
+    sub.add_argument(
+        "--compile", choices=["auto", "on", "off"], default="auto", help="torch.compile; auto: in runs that repay it"
+    )
     sub.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU where there is one")
 
 

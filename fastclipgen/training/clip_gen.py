@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastclipgen.data.order import Order
+from fastclipgen.engine.compiled import Compiled, use_cache_folder
 from fastclipgen.models.transformer import Geometry, Transformer
 from fastclipgen.models.transformer_dialects import build
 from fastclipgen.ops.philox import Stream, normals, uniforms
@@ -59,7 +60,8 @@ class Pairs:
 
 
 class ClipGenTask:
-    """pairs: of the pictures to train on, and held out. dropout: of the transformer. bf16: autocast of what can be."""
+    """pairs: of the pictures to train on, and held out. dropout: of the transformer. bf16: autocast of what can be.
+    compiled: by torch.compile, which takes half a minute at first."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class ClipGenTask:
         conditions: Conditions,
         dropout: float,
         bf16: bool,
+        compiled: bool = False,
         settings: dict[str, Any],
     ) -> None:
         torch.manual_seed(options.seed)
@@ -80,6 +83,10 @@ class ClipGenTask:
         self.model = Transformer(geometry, dropout, null).to(tokenizer.device)
         # as GPT-2 does; as nn.Embedding begins, positions and conditions, which begin near 0, would drown
         nn.init.normal_(self.model.tokens.weight, std=0.02)
+        self._surprise = self._next_token_loss
+        if compiled:
+            use_cache_folder()
+            self._surprise = Compiled(self._surprise)
         self.options, self.tokenizer, self.bf16 = options, tokenizer, bf16
         self.pairs, self.held_out, self.conditions = pairs, held_out, conditions
         self._order, self._key = Order(options.seed, len(pairs)), torch.tensor([options.seed])
@@ -107,7 +114,10 @@ class ClipGenTask:
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         conditions, tokens = self.batch(step)
         with torch.autocast(self.tokenizer.device.type, torch.bfloat16, enabled=self.bf16):
-            return next_token_loss(self.model, conditions, tokens), {}
+            return self._surprise(conditions, tokens), {}
+
+    def _next_token_loss(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        return next_token_loss(self.model, conditions, tokens)
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> dict[str, float]:

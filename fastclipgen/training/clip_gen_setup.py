@@ -66,6 +66,7 @@ def make_clip_gen(
     out: Path,
     *,
     bf16: bool,
+    compiled: bool,
     device: torch.device,
     fresh: bool = False,
     quiet: bool = False,
@@ -91,6 +92,7 @@ def make_clip_gen(
         conditions=Conditions(asked.condition_noise, asked.condition_dropout),
         dropout=asked.dropout,
         bf16=bf16,
+        compiled=compiled,
         settings={**made_of, "rows": rows},
     )
 
