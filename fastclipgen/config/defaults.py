@@ -102,5 +102,11 @@ def resolve_sampling(config: RunConfig, seed: int) -> RunConfig:
     keep = 1 if config.candidate is not None else config.keep or min(table["keep"], candidates)
     if config.candidate is not None and config.candidate >= candidates:
         raise UserError(f"expected a candidate from 0 to {candidates - 1}, got {config.candidate}")
-    clip = config.clip or [sampling.BUILTIN if config.clip_gen == sampling.BUILTIN else CLIP_OF_CLIP_GEN]
-    return config.model_copy(update=update | {"candidates": candidates, "keep": keep, "clip": clip, "seed": seed})
+    builtin = config.clip_gen == sampling.BUILTIN
+    clip = config.clip or [sampling.BUILTIN if builtin else CLIP_OF_CLIP_GEN]
+    way = config.text_to_image
+    if way == "auto":
+        bridged = builtin and clip[0] == sampling.BUILTIN and (config.prompts or config.negative)
+        way = sampling.BUILTIN if bridged else "none"
+    update |= {"candidates": candidates, "keep": keep, "clip": clip, "seed": seed, "text_to_image": way}
+    return config.model_copy(update=update)
