@@ -16,7 +16,7 @@ PREVIEW = 64  # pixels of the longer side, when starts are scored
 
 
 class PaintedStarts(Generator):
-    """A generator whose `init` is always the same grey, or nearly; among many starts each is a painted one instead."""
+    """A generator whose `init` is of no use to choose from, grey or noise; among many starts each is a painted one."""
 
     def init_among_many(self, seeds: Tensor) -> Params:
         return self.init_from(figure_on_ground(seeds, self.height, self.width))

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from fastclipgen.assets import asset
 from fastclipgen.errors import UserError
-from fastclipgen.generators.base import Generator, Params, check_number
+from fastclipgen.generators.base import Params, check_number
 from fastclipgen.generators.clamp import clamp_with_grad
+from fastclipgen.generators.painted_starts import PaintedStarts
 from fastclipgen.generators.tokens import TokenGrid
 from fastclipgen.models import vqgan_strips
 from fastclipgen.models.vqgan import VQGAN
@@ -28,7 +29,7 @@ BUILTIN = "builtin"  # instead of a path: the VQGAN of the shapes world that shi
 WEIGHTS = "shapes_vqgan.safetensors"
 
 
-class Vqgan(Generator):
+class Vqgan(PaintedStarts):
     """{"z": [B, D, rows, cols]} of a token for every f x f pixels, f of the model.
 
     model: a frozen VQGAN; tile: rows of a map that the decoder's convolutions take at once (0: all), for pictures that
@@ -76,7 +77,7 @@ class Vqgan(Generator):
         return model
 
     def init(self, seeds: Tensor) -> Params:
-        """A random code for every token."""
+        """A random code for every token. Among many starts each is the encoder's view of a painted one."""
         draws = words(seeds, 0, Stream.INIT, self.grid.rows * self.grid.cols)[:, 0]  # [B, rows*cols]
         indices = (draws % len(self.model.codebook)).view(-1, self.grid.rows, self.grid.cols)
         return {"z": self.model.codes(indices).float().contiguous()}

@@ -26,7 +26,7 @@ from fastclipgen.training.token_cache import TokenCache
 from fastclipgen.training.tokenizer import Tokenizer
 
 BUILTIN = "builtin"
-ENDLESS = 65_536  # pictures kept of a source without an end
+ENDLESS = 49_152  # pictures kept of a source without an end
 AT_ONCE = 256  # pictures of a source's step, and of a block of the cache
 
 

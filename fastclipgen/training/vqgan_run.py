@@ -100,7 +100,7 @@ def check_geometry(geometry: Geometry, size: int, start: str = "random") -> None
     pixels."""
     g = geometry
     if not g.multipliers:
-        raise UserError("expected one or more --multipliers, got none; 1,2,3,4 is usual for 64 pixels")
+        raise UserError("expected one or more --multipliers, got none; 1,2,4 is usual for 64 pixels")
     if g.channels < 1 or g.channels % CHANNELS or min(g.multipliers) < 1:
         raise UserError(
             f"expected --channels of a multiple of {CHANNELS} and --multipliers of 1 or more, got {g.channels} and "

@@ -10,6 +10,7 @@ import torch
 from fastclipgen.engine.memory import drawing_bytes
 from fastclipgen.errors import UserError
 from fastclipgen.generators import create
+from fastclipgen.generators.painted_starts import PREVIEW, figure_on_ground
 from fastclipgen.generators.vqgan import Vqgan
 from fastclipgen.models.vqgan import VQGAN
 from fastclipgen.models.vqgan_dialects import build
@@ -55,6 +56,13 @@ def test_a_start_picture_becomes_the_codes_of_the_encoder() -> None:
         images = torch.rand(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
         wanted = plain.codebook[plain.indices(plain.encode(2 * images - 1))].movedim(-1, 1).float()
         assert torch.equal(generator.init_from(images)["z"], wanted)
+
+
+def test_among_many_starts_each_is_a_painted_picture_through_the_encoder(model: VQGAN) -> None:
+    generator, seeds = Vqgan(8, 12, model), torch.tensor([3, 4])
+    painted = figure_on_ground(seeds, 8, 12)
+    assert torch.equal(generator.init_among_many(seeds)["z"], generator.init_from(painted)["z"])
+    assert max(generator.preview_among_many(seeds).shape[2:]) == PREVIEW
 
 
 def test_projection_keeps_every_coordinate_in_the_codebooks_range(model: VQGAN) -> None:
