@@ -46,6 +46,7 @@ class Vqgan(PaintedStarts):
     default_views_preset = "vqgan"
     latent = "z"
     weights = "vqgan"
+    varied = True
 
     def __init__(self, height: int, width: int, model: VQGAN, tile: int = 0) -> None:
         super().__init__(height, width)

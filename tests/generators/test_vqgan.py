@@ -60,7 +60,7 @@ def test_a_start_picture_becomes_the_codes_of_the_encoder() -> None:
 
 def test_among_many_starts_each_is_a_painted_picture_through_the_encoder(model: VQGAN) -> None:
     generator, seeds = Vqgan(8, 12, model), torch.tensor([3, 4])
-    painted = figure_on_ground(seeds, 8, 12)
+    painted = figure_on_ground(seeds, 8, 12, varied=True)
     assert torch.equal(generator.init_among_many(seeds)["z"], generator.init_from(painted)["z"])
     assert max(generator.preview_among_many(seeds).shape[2:]) == PREVIEW
 
