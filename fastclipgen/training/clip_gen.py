@@ -28,7 +28,7 @@ from fastclipgen.training import processes
 from fastclipgen.training.export import save_half
 from fastclipgen.training.next_token import decay_groups, next_token_loss, with_dropout, with_noise
 from fastclipgen.training.task import Best, Recipe, TrainOptions
-from fastclipgen.training.tokenizer import Tokenizer
+from fastclipgen.training.tokenizer import Tokenizer, fingerprint
 from fastclipgen.weights.checkpoint import read_tensors
 
 SHOWN, TRIES = 6, 5  # rows and samples a row of the sheet
@@ -60,7 +60,8 @@ class Pairs:
 
 
 class ClipGenTask:
-    """pairs: of the pictures to train on, and held out. dropout: of the transformer. bf16: autocast of what can be.
+    """pairs: of the pictures to train on, and held out. start: weights to begin with, of the same geometry.
+    dropout: of the transformer. bf16: autocast of what can be.
     compiled: by torch.compile, which takes half a minute at first."""
 
     def __init__(
@@ -71,6 +72,7 @@ class ClipGenTask:
         pairs: Pairs,
         held_out: Pairs,
         *,
+        start: Transformer | None = None,
         conditions: Conditions,
         dropout: float,
         bf16: bool,
@@ -83,6 +85,10 @@ class ClipGenTask:
         self.model = Transformer(geometry, dropout, null).to(tokenizer.device)
         # as GPT-2 does; as nn.Embedding begins, positions and conditions, which begin near 0, would drown
         nn.init.normal_(self.model.tokens.weight, std=0.02)
+        if start is not None:
+            learned = {name: value for name, value in start.state_dict().items() if name != "null_condition"}
+            self.model.load_state_dict(self.model.state_dict() | learned)
+            settings = settings | {"start": fingerprint(start)}
         self._surprise = self._next_token_loss
         if compiled:
             use_cache_folder()
