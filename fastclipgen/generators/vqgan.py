@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from fastclipgen.assets import asset
-from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Params, check_number
 from fastclipgen.generators.clamp import clamp_with_grad
 from fastclipgen.generators.painted_starts import PaintedStarts
@@ -104,12 +103,4 @@ class Vqgan(PaintedStarts):
 
 
 def _file(text: str) -> Path:
-    if text != BUILTIN:
-        return file_of(text, "vqgan")
-    try:
-        return asset(WEIGHTS)
-    except UserError:
-        raise UserError(
-            "no VQGAN ships with this version; name a checkpoint with --vqgan PATH, or make one of the shapes world "
-            "with 'fastclipgen train vqgan'"
-        ) from None
+    return asset(WEIGHTS) if text == BUILTIN else file_of(text, "vqgan")
