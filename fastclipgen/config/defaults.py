@@ -29,7 +29,8 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.08,
                 "schedule": "cosine:0.1", "constraints": ["colour_tv:2"], "starts": 4096, "tracks": 6},
     "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
-    "vqgan": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.1},
+    "vqgan": {"size": 64, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.2,
+              "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 4},
     "autoencoder": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle"},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {
