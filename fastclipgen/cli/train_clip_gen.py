@@ -16,8 +16,9 @@ RATE = "at its peak; tiny: 0.002, others: 5e-4 for every 256 pictures of a batch
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "--data", default="shapes", help="what to learn from: shapes, folder:DIR, coco:DIR, imagenet:DIR or cc:SHARDS"
-    )
+        "--data", default="shapes",
+        help="what to learn from: shapes, shapes:SHARE of easy ones, folder:DIR, coco:DIR, imagenet:DIR or cc:SHARDS",
+    )  # fmt: skip
     sub.add_argument(
         "--transformer", choices=["tiny", "gpt2-medium", "gpt2-large"], default="tiny",
         help="layers and width, and what is usual with them",

@@ -46,6 +46,15 @@ class ShapesDataset:
         """The scenes of the indices (0..2**32-1), without drawing them."""
         return draw_scenes(self.seed, np.asarray(indices, dtype=np.int64))
 
+    def mixed(self, step: int, batch: int, easy: float) -> np.ndarray:
+        """The indices of a step's batch: `easy` (a share) of it show one object, not small, on a plain ground, and
+        stand in front; the rest are any. No index comes in two steps."""
+        indices = 6 * batch * step + np.arange(6 * batch)
+        facts = self.scenes(indices).facts
+        simple = np.flatnonzero((facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] >= 1))[: round(easy * batch)]
+        rest = np.setdiff1d(np.arange(len(indices)), simple)[: batch - len(simple)]
+        return indices[np.concatenate([simple, rest])]
+
     def images(self, indices: Sequence[int] | np.ndarray, camera: np.ndarray | None = None) -> np.ndarray:
         """float32 [n, S, S, 3] in 0..1; camera as in `shapes_render.render`."""
         return render(self.scenes(indices), self.size, camera)

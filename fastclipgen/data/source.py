@@ -6,6 +6,7 @@ So a step is the same whatever was drawn before it, and whichever of several pro
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from fastclipgen.errors import UserError, unknown
 FOLDERS: dict[str, Callable[[Path], tuple[Listing, Listing]]] = {
     "folder": folders.folder, "coco": folders.coco, "imagenet": folders.imagenet,
 }  # fmt: skip
-SOURCES = ("shapes", *(f"{kind}:DIR" for kind in FOLDERS), "cc:SHARDS")
+SOURCES = ("shapes", "shapes:EASY", *(f"{kind}:DIR" for kind in FOLDERS), "cc:SHARDS")
 
 
 class Source(Protocol):
@@ -51,22 +52,26 @@ class Source(Protocol):
 
 
 class ShapesSource:
-    """The shapes world: a new scene for every place of every step."""
+    """The shapes world: a new scene for every place of every step. easy: this share shows one object on a plain ground
+    (ShapesDataset.mixed), None: as the world has it, which is a quarter."""
 
     pictures = None
 
-    def __init__(self, size: int, seed: int, batch: int) -> None:
-        self.size, self._batch = size, batch
+    def __init__(self, size: int, seed: int, batch: int, easy: float | None = None) -> None:
+        self.size, self._batch, self._easy = size, batch, easy
         self._data, self._held_out = ShapesDataset(seed, size), ShapesDataset(HELD_OUT_SEED, size)
 
     def identity(self) -> dict[str, Any]:
-        return {"pictures": "shapes", "order": self._data.seed}
+        return {"pictures": "shapes", "order": self._data.seed} | ({} if self._easy is None else {"easy": self._easy})
 
     def batch(self, step: int, places: range) -> Tensor:
-        return _bytes(self._data.images(step * self._batch + np.asarray(places)))
+        if self._easy is None:
+            return _bytes(self._data.images(step * self._batch + np.asarray(places)))
+        return _bytes(self._data.images(self._data.mixed(step, self._batch, self._easy)[np.asarray(places)]))
 
     def held_out(self, count: int) -> Tensor:
-        return _bytes(self._held_out.images(np.arange(count)))
+        chosen = np.arange(count) if self._easy is None else self._held_out.mixed(0, count, self._easy)
+        return _bytes(self._held_out.images(chosen))
 
 
 def open_source(
@@ -79,8 +84,8 @@ def open_source(
     anyway). `notice` gets a sentence for every picture that cannot be read. Raises UserError.
     """
     kind, colon, place = text.partition(":")
-    if text == "shapes":
-        return ShapesSource(size, seed, batch)
+    if kind == "shapes":
+        return ShapesSource(size, seed, batch, _share(place) if colon else None)
     if kind not in (*FOLDERS, "cc"):
         raise unknown("data", text, SOURCES)
     if not colon or not place:
@@ -88,6 +93,16 @@ def open_source(
     train, held_out = shards(place, notice) if kind == "cc" else FOLDERS[kind](Path(place).expanduser())
     side = short_side or size
     return PictureSource(train, held_out, size=size, short_side=side, seed=seed, batch=batch, notice=notice)
+
+
+def _share(text: str) -> float:
+    """The share of easy pictures in shapes:SHARE. Raises UserError."""
+    with suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise UserError(
+        f"--data shapes takes a share of easy pictures from 0 to 1 or nothing, as in shapes:0.8; got '{text}'"
+    )
 
 
 def _bytes(images: np.ndarray) -> Tensor:

@@ -142,15 +142,6 @@ class CLIPTask:
             self.model.ascents = Ascents(self.data.size)
             self.painter = Painter()
 
-    def _scenes(self, step: int, easy: float) -> np.ndarray:
-        """The scenes of a step's batch, as indices of the data set: `easy` of it easy ones, in front, the rest any."""
-        batch = self.options.batch
-        indices = 6 * batch * step + np.arange(6 * batch)
-        facts = self.data.scenes(indices).facts
-        simple = np.flatnonzero((facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] >= 1))[: round(easy * batch)]
-        rest = np.setdiff1d(np.arange(len(indices)), simple)[: batch - len(simple)]
-        return indices[np.concatenate([simple, rest])]
-
     def _captions(self, facts: np.ndarray, rng: Random, given: dict[int, np.ndarray]) -> tuple[list[str], np.ndarray]:
         """Each picture's own caption, then the near misses of all: texts [n * (1 + DISTRACTORS)] and statements.
 
@@ -164,7 +155,7 @@ class CLIPTask:
         key = options.seed * 1_000_003 + step
         rng, generator = np.random.default_rng(key), torch.Generator().manual_seed(key)
         now = REFINE if ascents is not None else stage(step, options.steps)
-        indices, climbing = self._scenes(step, now.easy), None
+        indices, climbing = self.data.mixed(step, self.options.batch, now.easy), None
         n = len(indices)
         order = rng.permutation(n)
         given: dict[int, np.ndarray] = {}

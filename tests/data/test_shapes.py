@@ -41,3 +41,22 @@ def test_images_take_a_camera() -> None:
     batch = data.batch([1, 2], camera=cameras(2, zoom=0.5))
     assert np.array_equal(batch.images, data.images([1, 2], cameras(2, zoom=0.5)))
     assert not np.array_equal(batch.images, data.images([1, 2]))
+
+
+def test_batches_with_a_share_of_easy_scenes() -> None:
+    data = ShapesDataset(3)
+
+    def easy(indices: np.ndarray) -> np.ndarray:
+        facts = data.scenes(indices).facts
+        return (facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] >= 1)
+
+    # few batches of eight have no eight easy scenes to choose from
+    shares = [[easy(data.mixed(step, 8, share)).mean() for step in range(20)] for share in (1.0, 0.5, 0.0)]
+    assert np.mean(shares[0]) > 0.95
+    assert 0.5 <= np.mean(shares[1]) < 0.8
+    assert 0.1 < np.mean(shares[2]) < 0.4, "any scenes"
+    half = data.mixed(3, 8, 0.5)
+    assert len(half) == 8
+    assert easy(half)[:4].all(), "the easy ones come first"
+    indices = np.concatenate([data.mixed(step, 8, 0.5) for step in range(6)])
+    assert len(set(indices.tolist())) == len(indices), "no picture comes twice"

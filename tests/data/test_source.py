@@ -26,6 +26,24 @@ def test_shapes_never_end_and_are_the_world_itself() -> None:
     assert source.identity() != open_source("shapes", 16, 6, 4).identity()
 
 
+def test_a_share_of_shapes_is_easy() -> None:
+    source = open_source("shapes:0.75", 16, 5, 8)
+    data = ShapesDataset(5, 16)
+    indices = data.mixed(3, 8, 0.75)
+    facts = data.scenes(indices).facts
+    easy = (facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] > 0)
+    assert easy[:6].all()
+    assert not set(indices) & set(data.mixed(4, 8, 0.75))
+    truth = torch.from_numpy(np.rint(data.images(indices) * 255).astype(np.uint8)).permute(0, 3, 1, 2)
+    assert torch.equal(source.batch(3, range(8)), truth)
+    assert torch.equal(source.batch(3, range(2, 5)), truth[2:5])
+    held_out = ShapesDataset(HELD_OUT_SEED, 16)
+    wanted = np.rint(held_out.images(held_out.mixed(0, 4, 0.75)) * 255)
+    assert torch.equal(source.held_out(4).float(), torch.from_numpy(wanted).permute(0, 3, 1, 2))
+    assert source.identity() != open_source("shapes", 16, 5, 8).identity()
+    assert source.identity() != open_source("shapes:0.5", 16, 5, 8).identity()
+
+
 def test_a_folder_by_name(tmp_path: Path) -> None:
     photos.folder(tmp_path, 5)
     source = open_source(f"folder:{tmp_path}", 8, 0, 2)
@@ -38,6 +56,8 @@ def test_a_folder_by_name(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("shape", "unknown data 'shape'; did you mean 'shapes'?"),
+        ("shapes:2", "takes a share of easy pictures from 0 to 1 or nothing, as in shapes:0.8; got '2'"),
+        ("shapes:", "takes a share of easy pictures from 0 to 1 or nothing, as in shapes:0.8; got ''"),
         ("folder", "--data folder takes a place, folder:DIR; got 'folder'"),
         ("cc:", "--data cc takes a place, cc:SHARDS; got 'cc:'"),
         ("folder:gone", "folder:gone needs the folder 'gone', and there is none"),

@@ -110,24 +110,6 @@ def test_stages_go_from_easy_to_hard() -> None:
     assert clip.stage(150, 1000).attacked == 0 < clip.stage(152, 1000).attacked
 
 
-def test_the_scenes_of_a_step(task: CLIPTask) -> None:
-    def easy(indices: np.ndarray) -> np.ndarray:
-        facts = task.data.scenes(indices).facts
-        return (facts[:, 0] == 1) & (facts[:, 8] == 0) & (facts[:, 3] >= 1)
-
-    # few batches of eight have no eight easy scenes to choose from
-    shares = [[easy(task._scenes(step, share)).mean() for step in range(20)] for share in (1.0, 0.5, 0.0)]
-    assert np.mean(shares[0]) > 0.95
-    assert 0.5 <= np.mean(shares[1]) < 0.8
-    assert 0.1 < np.mean(shares[2]) < 0.4, "any scenes"
-    half = task._scenes(3, 0.5)
-    assert len(half) == OPTIONS.batch
-    assert easy(half)[:4].all(), "the easy ones come first"
-    assert np.array_equal(task._scenes(3, 0.5), half)
-    indices = np.concatenate([task._scenes(step, 0.5) for step in range(6)])
-    assert len(set(indices.tolist())) == len(indices), "no picture comes twice"
-
-
 def test_the_loss_is_finite_and_decided_by_the_step(task: CLIPTask) -> None:
     task.model.train()
     before = deepcopy(task.model.state_dict())
@@ -237,7 +219,7 @@ def test_a_resumed_refinement_takes_the_same_step(refining: CLIPTask) -> None:
 
 def test_rivals_and_what_they_make_true(refining: CLIPTask) -> None:
     """The pixels of an ascent are held against the caption climbed to, though not against what else is true of it."""
-    scenes = refining.data.scenes(refining._scenes(5, 1.0)[:6])
+    scenes = refining.data.scenes(refining.data.mixed(5, OPTIONS.batch, 1.0)[:6])
     statements = scenes.facts.copy()
     statements[5] = -1
     statements[5, COLOUR0] = scenes.facts[0, COLOUR0]  # says the first picture's colour and nothing else
