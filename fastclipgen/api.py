@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from fastclipgen.clip_gen.job import SampleJob
@@ -34,6 +35,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Generator, Params
 from fastclipgen.generators.module import as_generator
+from fastclipgen.guidance.prompts import parse_target
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import preset
 from fastclipgen.outputs.load import fit, load_image
@@ -152,6 +154,8 @@ class Job:
     def settings(self, picture: Picture) -> dict[str, Any]:
         """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
         own = own_settings(picture.prompt) | {"seed": picture.seed}
+        if picture.init is not None:
+            own |= {"init": picture.init, "init_over": picture.over}
         return self.config.model_copy(update=own).model_dump()
 
     def run(
@@ -167,15 +171,16 @@ class Job:
         params: Params | None,
         callbacks: Sequence[Callback] = (),
         interrupted: Callable[[], bool] | None = None,
+        starts: Tensor | None = None,
     ) -> Iterator[list[Result]]:
         """`run` for these pictures instead of the job's own, from `params`, a row for each picture (None: from the
-        start picture, or their seeds)."""
+        start picture, or their seeds), or from `starts`, a start picture for each, [N, 3, H, W] in the run's size."""
         with self._modes():
             for first in range(0, len(pictures), self.batch):
                 if interrupted is not None and interrupted() and first:
                     return
                 batch = pictures[first : first + self.batch]
-                task, start = self._task(batch)
+                task, start = self._task(batch, None if starts is None else starts[first : first + len(batch)])
                 if params is not None:
                     start = {name: value[first : first + len(batch)] for name, value in params.items()}
                 result = self.engine.run(task, start, callbacks, interrupted)
@@ -209,12 +214,10 @@ class Job:
 
     def _start(self, start: Tensor | None) -> Tensor | None:
         """The start picture [3, H, W] in the run's size."""
-        config = self.config
-        if start is not None:
-            check_start(start, config)
-        elif config.init is not None:
-            start = load_image(config.init, notice=self.notice)
-        return None if start is None else fit(start.float(), config.height or 1, config.width or 1)
+        check_start(start, self.config)
+        if start is None:
+            return load_start(self.config, self.notice)
+        return fit(start.float(), self.config.height or 1, self.config.width or 1)
 
     def _named_generator(self) -> Generator:
         config = self.config
@@ -230,7 +233,7 @@ class Job:
 
     def _recipe(self) -> Recipe:
         config = self.config
-        spec, views = preset(config.cutouts), config.views or 1
+        spec, views = preset(config.cutouts), (config.views or 1) * config.batches
         return Recipe(
             generator=self.generator,
             guides=self.aims.guides(
@@ -251,9 +254,22 @@ class Job:
             shared_seed=config.seed or 0,
         )
 
-    def _task(self, pictures: Sequence[Picture]) -> tuple[Task, Params | None]:
+    def _task(self, pictures: Sequence[Picture], starts: Tensor | None = None) -> tuple[Task, Params | None]:
         prompts, seeds = [picture.prompt for picture in pictures], [picture.seed for picture in pictures]
-        return self.aims.task(prompts, seeds, one_shape=self.compiling.on)
+        return self.aims.task(prompts, seeds, self.compiling.on, starts)
+
+
+def load_start(config: RunConfig, notice: Callable[[str], None]) -> Tensor | None:
+    """The start picture [3, H, W] that settled settings name, with what lies over it; None where they name none. Raises
+    UserError for a file that cannot be read."""
+    if config.init is None:
+        return None
+    size = config.height or 1, config.width or 1
+    start = fit(load_image(config.init, notice=notice), *size)
+    if config.init_over is None:
+        return start
+    over = parse_target(config.init_over)
+    return torch.lerp(start, fit(load_image(over.path, notice=notice), *size), over.weight)
 
 
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:
