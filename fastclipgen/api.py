@@ -45,7 +45,8 @@ from fastclipgen.perceptors.given import adopt, shown
 from fastclipgen.result import Picture, Result, finished
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """What hears of a run where nobody else does."""
     print(f"fastclipgen: {line}", file=sys.stderr)
 
 
@@ -73,7 +74,7 @@ class Job:
         perceptors: Sequence[Any] | None = None,
         start: Tensor | None = None,
         models: Models | None = None,
-        notice: Callable[[str], None] = _to_stderr,
+        notice: Callable[[str], None] = to_stderr,
     ) -> None:
         self.notice = notice
         check_names(config, generator is not None)
@@ -296,7 +297,7 @@ def generate(
     start: Tensor | None = None,
     size: int | tuple[int, int] | None = None,
     callbacks: Sequence[Callback] = (),
-    notice: Callable[[str], None] = _to_stderr,
+    notice: Callable[[str], None] = to_stderr,
     **settings: Any,
 ) -> list[Result]:
     """Pictures of the prompts, in their order, `count` of each.
@@ -324,7 +325,7 @@ def make_job(
     generator: nn.Module | None = None,
     perceptors: Sequence[Any] | None = None,
     start: Tensor | None = None,
-    notice: Callable[[str], None] = _to_stderr,
+    notice: Callable[[str], None] = to_stderr,
 ) -> Job | SampleJob:
     """The job for these settings: one that optimises, or one that samples. Arguments and errors as of `Job`."""
     if config.generator != CLIP_GEN:
