@@ -1,7 +1,7 @@
 """The pictures of a film, as a plan says them, through one `Job`: as many at once as fit, each saved when it is done.
 
-What lies under a frame's name is done, and names appear with complete files only, so a film that was broken off, however
-rudely, is gone on with by the same call.
+What lies under a frame's name is done, and names appear with complete files only, so a film that was broken off,
+however rudely, is gone on with by the same call.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fastclipgen.api import Job, load_start
 from fastclipgen.config.run import RunConfig
-from fastclipgen.config.sampling import CLIP_GEN
 from fastclipgen.engine.engine import Callback
 from fastclipgen.errors import UserError
 from fastclipgen.film.kept import check_same, settings_in
@@ -160,8 +158,6 @@ class Film:
 
 def _check(config: RunConfig) -> None:
     """Raises UserError for settings that have no meaning for a film."""
-    if config.generator == CLIP_GEN:
-        raise UserError("the frames of a film start from pictures, and generator clip-gen samples; choose another one")
     if len(config.prompts) > 1 or config.count > 1:
         raise UserError(
             f"every picture becomes one, of one prompt, got {len(config.prompts)} prompts and count {config.count}; "
