@@ -26,6 +26,7 @@ from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.engine import Callback, Engine
+from fastclipgen.engine.plateau import Plateau
 from fastclipgen.engine.recipe import Guide, Recipe, Task
 from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.engine.step import fit_spec
@@ -251,6 +252,7 @@ class Job:
             recut=self.aims.recut,
             ema=Ema(config.ema),
             best=KeepBest() if config.keep_best else None,
+            plateau=None if config.auto_stop is None else Plateau(config.auto_stop),
             deterministic=config.deterministic,
             shared_seed=config.seed or 0,
         )

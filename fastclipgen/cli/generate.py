@@ -82,6 +82,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--learning-rate", "--lr", type=number, metavar="RATE", help="of the first step after the warm-up")
     add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
     add("--warmup", type=number, default=0.0, metavar="FRACTION", help="of the steps")
+    text = "end a picture that gets no better: after 12 steps without a lower loss the rate drops to a tenth, so often"
+    add("--auto-stop", type=whole(), metavar="DROPS", help=text)
     add("--starts", type=whole(), help="random starts that are scored before the first step")
     add("--tracks", type=whole(), help="how many of the best starts are optimised; the best one is published")
     add("--finalists", type=whole(), help="how many of the tracks go on after a quarter of the steps")

@@ -49,6 +49,9 @@ class RunConfig(Asked):
     learning_rate: float | None = Field(None, ge=0)
     schedule: str = Field("auto", description="constant, linear, cosine, drops, each with :VALUES")
     warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps")
+    auto_stop: int | None = Field(
+        None, ge=0, le=20, description="so many times the rate drops where a picture gets no better, before it is done"
+    )
     starts: int | None = Field(None, ge=1, le=65536, description="random starts scored before the first step")
     tracks: int | None = Field(None, ge=1, le=64, description="how many of the best starts are optimised")
     finalists: int | None = Field(None, ge=1, le=64, description="how many tracks go on after a quarter of the steps")
@@ -135,6 +138,8 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         )
     if config.keep_best and config.ema:
         raise UserError("keep_best and ema both decide which parameters are published; leave one of them out")
+    if config.auto_stop is not None and config.ema:
+        raise UserError("auto_stop ends with parameters that stay, and ema averages what moves; leave one of them out")
     pictures = max(1, len(config.prompts)) * config.count
     if config.seed is not None and config.seed + pictures - 1 > MAX_SEED:
         raise UserError(

@@ -27,8 +27,8 @@ OWN = (
 
 REFINING = (
     "generator_options", "views", "batches", "cutouts", "loss", "prompt_sum", "constraints", "optimizer",
-    "learning_rate", "schedule", "warmup", "ema", "keep_best", "change_prompt_every", "image_prompt_recut", "spot",
-    "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels",
+    "learning_rate", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every", "image_prompt_recut",
+    "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels",
 )  # fmt: skip
 """Settings of the optimisation, which clip-gen has only with `refine`."""
 

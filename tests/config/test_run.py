@@ -58,6 +58,8 @@ GOOD: dict[str, Any] = {"prompts": ["a red circle"]}
         ({"init_noise": "snow", "init_alpha": 1.5}, "setting 'init_alpha': .*got 1.5"),
         ({"init_over": "a.png:0.5"}, "init_over lies over a start picture, but there is none"),
         ({"init": "a.png", "init_over": "a.png:2"}, "setting 'init_over': must be PATH:OPACITY with an opacity from 0"),
+        ({"auto_stop": -1}, "setting 'auto_stop': .*got -1"),
+        ({"auto_stop": 1, "ema": 0.5}, "auto_stop ends with parameters that stay, and ema averages"),
         ({"batches": 0}, "setting 'batches': .*got 0"),
         (
             {"vqgan": "a.ckpt", "generator": "stack"},
