@@ -34,7 +34,7 @@ def test_frames_of_a_video(cli: Callable, frames: Path) -> None:
     done = cli(*asked)
     assert done.code == 0, done.err
     assert done.out.splitlines() == ["out/f1.png", "out/f2.png", "out/f10.png", "film.gif"]
-    assert "pixels under an eye (16 px), 16x12, 3 at once" in done.err
+    assert "pixels under eye (16 px), 16x12, 3 at once" in done.err
     settings = read_metadata("out/f2.png")["settings"]
     assert (settings["prompts"], settings["init"], settings["seed"]) == (["a red"], "frames/f2.png", 5)
     (Path("out") / "f2.png").unlink()
@@ -72,7 +72,7 @@ def test_an_interrupted_film_has_no_unfinished_picture(
     plain = eye.encode_image
 
     def interrupting(views: Any) -> Any:
-        if views.requires_grad and not views.is_meta and eye.seen == 3:  # of four steps, the third
+        if views.requires_grad and not views.is_meta and eye.seen == 2:  # the first step of the second
             os.kill(os.getpid(), signal.SIGINT)
         return plain(views)
 
