@@ -161,6 +161,15 @@ def test_batches_of_views_are_so_many_views_seen_one_batch_at_a_time() -> None:
     assert np.array_equal(again.pixels, cut.pixels)
 
 
+def test_a_picture_that_gets_no_better_ends() -> None:
+    still = make(auto_stop=1, learning_rate=0.0, steps=200)
+    assert 2 * 12 < still.steps < 200
+    assert still.metadata["settings"]["auto_stop"] == 1
+    assert make(auto_stop=0, learning_rate=0.0, steps=200).steps < still.steps, "a drop less"
+    moving = make(auto_stop=1, learning_rate=0.01, steps=20, cutouts="plain", views=1)
+    assert moving.steps == 20, "every loss is lower than the one before it"
+
+
 def test_batches_take_the_memory_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     eye = Eye()
     eyes = [as_perceptor(eye)]

@@ -17,6 +17,10 @@ from fastclipgen.outputs.metadata import read_metadata
 from .conftest import Eye, read
 
 
+def asking(settings: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    return settings | changed
+
+
 @pytest.fixture
 def frames(paint: Callable[..., Path]) -> list[Path]:
     return [paint(f"frames/f{n}.png", n) for n in (1, 2, 10)]
@@ -41,7 +45,7 @@ def test_frames_go_through_the_step_together(
     single = style(tmp_path / "frames", "red", out=tmp_path / "single", **settings)
     assert eye.seen == [2] * 3 * 2
     eye.seen.clear()
-    together = style(tmp_path / "frames", "red", out=tmp_path / "together", **settings | {"deterministic": False})
+    together = style(tmp_path / "frames", "red", out=tmp_path / "together", **asking(settings, deterministic=False))
     assert eye.seen == [3 * 2] * 2
     for one, other in zip(single.pictures, together.pictures, strict=True):
         assert np.abs(read(one) - read(other)).max() <= 1
@@ -59,18 +63,18 @@ def test_a_film_that_was_broken_off_goes_on(
     eye.seen.clear()
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        style(tmp_path / "frames", "red", out=out, callbacks=[killed], **settings | {"seed": None})
+        style(tmp_path / "frames", "red", out=out, callbacks=[killed], **asking(settings, seed=None))
     assert [path.name for path in out.iterdir()] == ["f1.png"]
     before, seed = (out / "f1.png").read_bytes(), read_metadata(out / "f1.png")["settings"]["seed"]
     (out / ".0123456789abcdef.tmp").write_bytes(b"what a killed process leaves")
     eye.seen.clear()
-    strip = style(tmp_path / "frames", "red", out=out, **settings | {"seed": None})
+    strip = style(tmp_path / "frames", "red", out=out, **asking(settings, seed=None))
     assert len(eye.seen) == 2 * 2, "two frames were missing"
     assert (out / "f1.png").read_bytes() == before
     assert [read_metadata(path)["settings"]["seed"] for path in strip.pictures] == [seed] * 3, "drawn once"
     assert [path.name for path in strip.pictures] == [path.name for path in whole.pictures]
     with pytest.raises(UserError, match="were made with steps 2, and now it is 3; give the same options"):
-        style(tmp_path / "frames", "red", out=out, **settings | {"seed": None, "steps": 3})
+        style(tmp_path / "frames", "red", out=out, **asking(settings, seed=None, steps=3))
 
 
 def test_a_batch_that_is_stopped_is_dropped(frames: list[Path], settings: dict[str, Any], tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ def test_a_frame_that_cannot_be_read_is_skipped_and_named(
 ) -> None:
     frames[0].write_bytes(b"no picture")
     said: list[str] = []
-    asked = settings | {"notice": said.append, "deterministic": False}
+    asked = asking(settings, notice=said.append, deterministic=False)
     strip = style(tmp_path / "frames", "red", out=tmp_path / "out", **asked)
     assert [path.name for path in strip.pictures] == ["f2.png", "f10.png"]
     assert list(strip.skipped) == [frames[0]]
@@ -108,7 +112,7 @@ def test_a_frame_whose_loss_breaks_is_not_there(
 
 
 def test_the_picture_before_lies_over_each(frames: list[Path], settings: dict[str, Any], tmp_path: Path) -> None:
-    still = settings | {"steps": 0}
+    still = asking(settings, steps=0)
     strip = style(tmp_path / "frames", "red", out=tmp_path / "still", previous=0.25, **still)
     before = read(frames[0])
     for frame, path in zip(frames[1:], strip.pictures[1:], strict=True):
@@ -123,7 +127,7 @@ def test_the_picture_before_lies_over_each(frames: list[Path], settings: dict[st
 
 
 def test_an_animation(frames: list[Path], settings: dict[str, Any], tmp_path: Path) -> None:
-    out, still = tmp_path / "out", settings | {"steps": 0}
+    out, still = tmp_path / "out", asking(settings, steps=0)
     strip = animate(tmp_path / "frames", "red", out=out, rounds=2, alpha=0.5, video=out / "anim.gif", **still)
     for place, path in enumerate(strip.pictures):
         assert path == out / "round-02" / frames[place].name
@@ -145,7 +149,7 @@ def test_pictures_of_every_format_and_a_film_of_them(
 
     for n, name in enumerate(("a{0}.png", "b.jpg", "c.bmp")):
         paint(f"frames/{name}", n)
-    video, asked = tmp_path / "film.gif", settings | {"steps": 1, "video": tmp_path / "film.gif", "fps": 20}
+    video, asked = tmp_path / "film.gif", asking(settings, steps=1, video=tmp_path / "film.gif", fps=20)
     strip = style(tmp_path / "frames", "red", out=tmp_path / "out", **asked)
     assert [path.name for path in strip.pictures] == ["a{0}.png", "b.jpg", "c.png"]
     with Image.open(video) as film:
@@ -170,7 +174,7 @@ def test_what_cannot_be(frames: list[Path], settings: dict[str, Any], paint: Cal
         ("generator", "clip-gen"): "samples pictures and takes no steps from a start",
     }.items():
         with pytest.raises(UserError, match=sentence):
-            style(prompt="red", **asked | {"video": tmp_path / "x.gif"} | dict([changed]))
+            style(prompt="red", **asking(asked, video=tmp_path / "x.gif", **dict([changed])))
     assert not (tmp_path / "out").exists()
     paint("out/f1.png")
     with pytest.raises(UserError, match="holds no fastclipgen settings"):

@@ -9,6 +9,9 @@ from torch import Tensor
 from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
 from fastclipgen.generators.noise_starts import NOISES, noise_start
+from fastclipgen.models.vqgan_dialects import build
+
+from ..models.vqgan_checkpoints import taming
 
 SEEDS = torch.tensor([0, 7, 2**62])
 RANDOM = ["pixels", "perlin", "gradient"]
@@ -84,6 +87,15 @@ def test_white_is_white() -> None:
 def test_an_unknown_kind() -> None:
     with pytest.raises(UserError, match="unknown kind of noise 'perlen'; did you mean 'perlin'"):
         noise_start("perlen", SEEDS, 4, 4)
+
+
+def test_a_vqgan_encodes_it_for_each_picture_as_for_one_alone() -> None:
+    generator = registry.create("vqgan", 16, 24, "adam", build(taming(), "random weights"))
+    pictures = noise_start("perlin", SEEDS, 16, 24)
+    codes = generator.init_from(pictures)["z"]
+    assert not torch.equal(codes[0], codes[1])
+    for row in range(len(SEEDS)):
+        assert torch.equal(generator.init_from(pictures[row : row + 1])["z"][0], codes[row])
 
 
 @pytest.mark.parametrize("name", ["pixels", "stack", "fourier", "vae", "siren"])
