@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ from fastclipgen.outputs.images import DEFAULT_QUALITY, check_output, to_uint8
 from fastclipgen.outputs.load import load_image
 from fastclipgen.outputs.video import DEFAULT_FPS, VideoWriter
 from fastclipgen.result import Picture, Result
+
+THREADS = 8  # that read and write pictures
 
 
 class Made(NamedTuple):
@@ -58,6 +61,7 @@ class Film:
         self.plan, self.quality, self.notice = plan, quality, notice
         self.video, self.fps = video, fps
         self.skipped: dict[Path, str] = {}
+        self._threads = ThreadPoolExecutor(THREADS)  # files of a batch are as much work as a few steps on a GPU
         if video is not None:
             VideoWriter(video, fps=fps)
         check_output(_template(plan.targets[0][0]), quality=quality)
@@ -121,28 +125,38 @@ class Film:
 
     def _load(self, frames: Sequence[Frame]) -> list[tuple[Frame, Tensor]]:
         """Those of the frames whose sources can be read, with their start pictures [3, H, W]."""
-        loaded = []
-        for frame in frames:
-            if frame.source in self.skipped:
-                continue
+
+        def load(frame: Frame) -> Tensor | str:
             own = {"init": str(frame.source), "init_over": frame.over}
             try:
                 start = load_start(self.job.config.model_copy(update=own), self.notice)
             except UserError as error:
-                self._skip(frame.source, str(error))
-                continue
+                return str(error)
             assert start is not None, "settings with a start picture have one"
-            loaded.append((frame, start))
+            return start
+
+        loaded = []
+        wanted = [frame for frame in frames if frame.source not in self.skipped]
+        for frame, start in zip(wanted, self._threads.map(load, wanted), strict=True):
+            if isinstance(start, str):
+                self._skip(frame.source, start)
+            else:
+                loaded.append((frame, start))
         return loaded
 
     def _save(self, frames: Sequence[Frame], results: Sequence[Result]) -> list[Made]:
-        made = []
+        good = []
         for frame, result in zip(frames, results, strict=True):
-            if not result.finite:
+            if result.finite:
+                good.append((frame, result))
+            else:
                 self._skip(frame.source, "its loss became NaN or infinite; lower the learning rate")
-                continue
-            made.append(Made(result.save(_template(frame.target), quality=self.quality), result))
-        return made
+
+        def save(one: tuple[Frame, Result]) -> Made:
+            frame, result = one
+            return Made(result.save(_template(frame.target), quality=self.quality), result)
+
+        return list(self._threads.map(save, good))
 
     def _skip(self, source: Path, why: str) -> None:
         if source not in self.skipped:
