@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from fastclipgen.api import Job, Result, generate, make_job
     from fastclipgen.engine.engine import Engine, StepInfo
     from fastclipgen.errors import UserError
+    from fastclipgen.film.make import animate, style
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "Job", "Result", "StepInfo", "UserError", "generate", "make_job"]
+__all__ = ["Engine", "Job", "Result", "StepInfo", "UserError", "animate", "generate", "make_job", "style"]
 
 _HOME = {
     "Engine": "engine.engine", "StepInfo": "engine.engine", "UserError": "errors",
     "Job": "api", "Result": "api", "generate": "api", "make_job": "api",
+    "animate": "film.make", "style": "film.make",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from fastclipgen.clip_gen.job import SampleJob
@@ -25,6 +26,7 @@ from fastclipgen.engine import compile_choice, compiled, optimizers
 from fastclipgen.engine.device import PRECISIONS, deterministic_mode, resolve_device, resolve_precision
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.engine import Callback, Engine
+from fastclipgen.engine.plateau import Plateau
 from fastclipgen.engine.recipe import Guide, Recipe, Task
 from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.engine.step import fit_spec
@@ -34,6 +36,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Generator, Params
 from fastclipgen.generators.module import as_generator
+from fastclipgen.guidance.prompts import parse_target
 from fastclipgen.ops import library
 from fastclipgen.ops.cutout_params import preset
 from fastclipgen.outputs.load import fit, load_image
@@ -43,7 +46,8 @@ from fastclipgen.perceptors.given import adopt, shown
 from fastclipgen.result import Picture, Result, finished
 
 
-def _to_stderr(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """What hears of a run where nobody else does."""
     print(f"fastclipgen: {line}", file=sys.stderr)
 
 
@@ -71,7 +75,7 @@ class Job:
         perceptors: Sequence[Any] | None = None,
         start: Tensor | None = None,
         models: Models | None = None,
-        notice: Callable[[str], None] = _to_stderr,
+        notice: Callable[[str], None] = to_stderr,
     ) -> None:
         self.notice = notice
         check_names(config, generator is not None)
@@ -152,6 +156,8 @@ class Job:
     def settings(self, picture: Picture) -> dict[str, Any]:
         """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
         own = own_settings(picture.prompt) | {"seed": picture.seed}
+        if picture.init is not None:
+            own |= {"init": picture.init, "init_over": picture.over}
         return self.config.model_copy(update=own).model_dump()
 
     def run(
@@ -167,15 +173,16 @@ class Job:
         params: Params | None,
         callbacks: Sequence[Callback] = (),
         interrupted: Callable[[], bool] | None = None,
+        starts: Tensor | None = None,
     ) -> Iterator[list[Result]]:
         """`run` for these pictures instead of the job's own, from `params`, a row for each picture (None: from the
-        start picture, or their seeds)."""
+        start picture, or their seeds), or from `starts`, a start picture for each, [N, 3, H, W] in the run's size."""
         with self._modes():
             for first in range(0, len(pictures), self.batch):
                 if interrupted is not None and interrupted() and first:
                     return
                 batch = pictures[first : first + self.batch]
-                task, start = self._task(batch)
+                task, start = self._task(batch, None if starts is None else starts[first : first + len(batch)])
                 if params is not None:
                     start = {name: value[first : first + len(batch)] for name, value in params.items()}
                 result = self.engine.run(task, start, callbacks, interrupted)
@@ -209,12 +216,10 @@ class Job:
 
     def _start(self, start: Tensor | None) -> Tensor | None:
         """The start picture [3, H, W] in the run's size."""
-        config = self.config
-        if start is not None:
-            check_start(start, config)
-        elif config.init is not None:
-            start = load_image(config.init, notice=self.notice)
-        return None if start is None else fit(start.float(), config.height or 1, config.width or 1)
+        check_start(start, self.config)
+        if start is None:
+            return load_start(self.config, self.notice)
+        return fit(start.float(), self.config.height or 1, self.config.width or 1)
 
     def _named_generator(self) -> Generator:
         config = self.config
@@ -230,7 +235,7 @@ class Job:
 
     def _recipe(self) -> Recipe:
         config = self.config
-        spec, views = preset(config.cutouts), config.views or 1
+        spec, views = preset(config.cutouts), (config.views or 1) * config.batches
         return Recipe(
             generator=self.generator,
             guides=self.aims.guides(
@@ -247,13 +252,27 @@ class Job:
             recut=self.aims.recut,
             ema=Ema(config.ema),
             best=KeepBest() if config.keep_best else None,
+            plateau=None if config.auto_stop is None else Plateau(config.auto_stop),
             deterministic=config.deterministic,
             shared_seed=config.seed or 0,
         )
 
-    def _task(self, pictures: Sequence[Picture]) -> tuple[Task, Params | None]:
+    def _task(self, pictures: Sequence[Picture], starts: Tensor | None = None) -> tuple[Task, Params | None]:
         prompts, seeds = [picture.prompt for picture in pictures], [picture.seed for picture in pictures]
-        return self.aims.task(prompts, seeds, one_shape=self.compiling.on)
+        return self.aims.task(prompts, seeds, self.compiling.on, starts)
+
+
+def load_start(config: RunConfig, notice: Callable[[str], None]) -> Tensor | None:
+    """The start picture [3, H, W] that settled settings name, with what lies over it; None where they name none. Raises
+    UserError for a file that cannot be read."""
+    if config.init is None:
+        return None
+    size = config.height or 1, config.width or 1
+    start = fit(load_image(config.init, notice=notice), *size)
+    if config.init_over is None:
+        return start
+    over = parse_target(config.init_over)
+    return torch.lerp(start, fit(load_image(over.path, notice=notice), *size), over.weight)
 
 
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:
@@ -280,7 +299,7 @@ def generate(
     start: Tensor | None = None,
     size: int | tuple[int, int] | None = None,
     callbacks: Sequence[Callback] = (),
-    notice: Callable[[str], None] = _to_stderr,
+    notice: Callable[[str], None] = to_stderr,
     **settings: Any,
 ) -> list[Result]:
     """Pictures of the prompts, in their order, `count` of each.
@@ -308,7 +327,7 @@ def make_job(
     generator: nn.Module | None = None,
     perceptors: Sequence[Any] | None = None,
     start: Tensor | None = None,
-    notice: Callable[[str], None] = _to_stderr,
+    notice: Callable[[str], None] = to_stderr,
 ) -> Job | SampleJob:
     """The job for these settings: one that optimises, or one that samples. Arguments and errors as of `Job`."""
     if config.generator != CLIP_GEN:

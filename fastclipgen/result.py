@@ -51,11 +51,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Picture:
-    """What one picture of a job is to be."""
+    """What one picture of a job is to be. init: path of its start picture, where that is not the run's; over: what lies
+    over that one, PATH:OPACITY."""
 
     prompt: str
     seed: int
     index: int
+    init: str | None = None
+    over: str | None = None
 
 
 def finished(

@@ -39,9 +39,10 @@ MAY_IMPORT["config"] = BELOW_API
 MAY_IMPORT["result"] = {"engine", "guidance", "outputs"}
 MAY_IMPORT["clip_gen"] = BELOW_API | {"config", "result"}
 MAY_IMPORT["api"] = BELOW_API | {"config", "result", "clip_gen"}
+MAY_IMPORT["film"] = BELOW_API | {"config", "result", "api"}
 MAY_IMPORT["evaluation"] = BELOW_API | {"config", "clip_gen", "api"}
-MAY_IMPORT["__init__"] = {"api", "engine", "generators", "perceptors"}
-MAY_IMPORT["cli"] = BELOW_API | {"config", "clip_gen", "api", "evaluation", "training", "doctor"}
+MAY_IMPORT["__init__"] = {"api", "engine", "film", "generators", "perceptors"}
+MAY_IMPORT["cli"] = BELOW_API | {"config", "clip_gen", "api", "film", "evaluation", "training", "doctor"}
 MAY_IMPORT["__main__"] = {"cli"}
 
 

@@ -22,6 +22,8 @@ from fastclipgen.errors import UserError
 COMMANDS = {
     "generate": ("fastclipgen.cli.generate", "make pictures (the default: `fastclipgen PROMPT`)"),
     "info": ("fastclipgen.cli.info", "show what is stored in a picture"),
+    "style": ("fastclipgen.cli.style", "draw the frames of a video, each from itself"),
+    "animate": ("fastclipgen.cli.animate", "draw the pictures of a folder round by round, each under its neighbour"),
     "rerun": ("fastclipgen.cli.rerun", "make a picture again from what is stored in it"),
     "warmup": ("fastclipgen.cli.warmup", "compile the step ahead of runs with the same options"),
     "models": ("fastclipgen.perceptors.catalog", "list CLIP models, download one"),
@@ -32,7 +34,7 @@ COMMANDS = {
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
-   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, train, bridge, eval, bench, doctor)
+   or: fastclipgen COMMAND ...   (generate, info, style, animate, rerun, warmup, models, train, bridge, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 
@@ -78,7 +80,7 @@ def _run(arguments: list[str]) -> int:
         print(SHORT_HELP, file=sys.stderr)
         return 2
     command = arguments[0] if arguments[0] in COMMANDS else None
-    events = "--json" in arguments and command in (None, "generate", "rerun", "warmup")
+    events = "--json" in arguments and command in (None, "generate", "style", "animate", "rerun", "warmup")
     try:
         args = make_parser(command or "generate").parse(arguments[1:] if command else arguments)
         return importlib.import_module(COMMANDS[command or "generate"][0]).run(args)

@@ -37,6 +37,11 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--negative", action="append", default=[], metavar="PROMPT", help="move away from this, in all pictures")
     add("--image-prompt", action="append", default=[], metavar="PATH[:WEIGHT[:STOP]]", help="come close to a picture")
     add("--init", metavar="PATH", help="start from a picture")
+    add("--init-over", metavar="PATH:OPACITY", help="lay this picture over it, with an opacity from 0 to 1")
+    text = "start from noise of the picture's own: pixels (also called snow), perlin, gradient, white"
+    add("--init-noise", metavar="KIND", help=text)
+    text = "with --init and --init-noise: opacity of the picture over the noise, 0 to 1; default 200/255"
+    add("--init-alpha", type=number, metavar="OPACITY", help=text)
     add("--mask", metavar="PATH", help="change the start picture only where this one is white")
     add("--size", type=size, metavar="WxH", help="in pixels; default: what suits the generator")
     add("--seed", type=whole(), help="of the first picture, the next have seed + 1, ...; default: random, and printed")
@@ -63,6 +68,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time")
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
+    text = "so many times these views in a step, batch after batch through the CLIP; default 1"
+    add("--batches", type=whole(), default=1, help=text)
     add("--cutouts", default="auto", metavar="PRESET", help="das, crops, crowson, vqgan, gentle, plain")
     add("--loss", default="auto", metavar="KIND", help="cosine, spherical, l1 or l2 (of unit vectors)")
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
@@ -75,6 +82,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--learning-rate", "--lr", type=number, metavar="RATE", help="of the first step after the warm-up")
     add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
     add("--warmup", type=number, default=0.0, metavar="FRACTION", help="of the steps")
+    text = "end a picture that gets no better: after 12 steps without a lower loss the rate drops to a tenth, so often"
+    add("--auto-stop", type=whole(), metavar="DROPS", help=text)
     add("--starts", type=whole(), help="random starts that are scored before the first step")
     add("--tracks", type=whole(), help="how many of the best starts are optimised; the best one is published")
     add("--finalists", type=whole(), help="how many of the tracks go on after a quarter of the steps")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from fastclipgen.api import Job, make_job
@@ -15,6 +16,20 @@ from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import RunConfig
 from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.errors import UserError
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns memory that runs out into a UserError that says what to do."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            "the device ran out of memory; use a smaller --size or --clip model, fewer --views or --rows, or a "
+            "smaller -n"
+        ) from error
 
 
 class Session:
@@ -37,18 +52,12 @@ class Session:
         for line in self.notices:
             self.reporter.notice(line)
         try:
-            job = make_job(self.config, notice=self.reporter.notice)
-            self.files.check(job)
-            self._say_start(job)
-            with self.stop:
-                self._make(job)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise UserError(
-                "the device ran out of memory; use a smaller --size or --clip model, fewer --views or --rows, or a "
-                "smaller -n"
-            ) from error
+            with memory_errors():
+                job = make_job(self.config, notice=self.reporter.notice)
+                self.files.check(job)
+                self._say_start(job)
+                with self.stop:
+                    self._make(job)
         finally:
             self.reporter.close()
             self.files.discard()

@@ -15,10 +15,12 @@ from torch import Tensor
 
 from fastclipgen.config import aim_files
 from fastclipgen.config.asked import LATENT_PULLS
+from fastclipgen.config.defaults import ALPHA
 from fastclipgen.config.run import RunConfig
 from fastclipgen.engine.recipe import Guide, Recut, Task
 from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Generator, Params
+from fastclipgen.generators.noise_starts import noise_start
 from fastclipgen.guidance.constraints import Constraint, parse_constraint
 from fastclipgen.guidance.prompts import Prompt, parse_image_prompt, parse_prompts, parse_target, phases_of
 from fastclipgen.guidance.pulls import Pull
@@ -76,9 +78,12 @@ class Aims:
         names = [(name, columns(self._config, prompt)) for name in eyes]
         return names + [(f"{name} ({spot})", len(spots[spot])) for spot in spots for name in eyes]
 
-    def task(self, prompts: Sequence[str], seeds: Sequence[int], one_shape: bool) -> tuple[Task, Params | None]:
-        """The task of pictures with these prompts ("": none) and seeds, and the parameters that draw the start picture,
-        if there is one. one_shape: with as many columns of targets as any picture of the run needs."""
+    def task(
+        self, prompts: Sequence[str], seeds: Sequence[int], one_shape: bool, starts: Tensor | None = None
+    ) -> tuple[Task, Params | None]:
+        """The task of pictures with these prompts ("": none) and seeds, and the parameters that draw their starts, if
+        there are any. one_shape: with as many columns of targets as any picture of the run needs; starts: a start
+        picture for each, [B, 3, H, W] in the run's size, instead of the run's own."""
         config, device = self._config, self._device
         texts = [parse_prompts(prompt) if prompt else () for prompt in prompts]
         negatives = [prompt for text in config.negative for prompt in parse_prompts(text)]
@@ -97,15 +102,27 @@ class Aims:
             targets = [target.padded(most_columns(config, recut=False), told) for target in targets]
         targets += self._spot_targets(len(texts))
         params, canvas, mask = None, None, None
-        if self._start is not None:
-            image = self._start.to(device)[None]
-            params = self._generator.init_from(image.expand(len(texts), -1, -1, -1).contiguous())
+        keys = torch.tensor(list(seeds), dtype=torch.int64, device=device)
+        images = self._starts(keys, starts)
+        if images is not None:
+            params = self._generator.init_from(images)
             with torch.no_grad():
-                canvas = paste(self._generator.canvas(params), image)
+                canvas = paste(self._generator.canvas(params), images)
         if self._mask is not None and canvas is not None:
             mask = paste(torch.ones_like(canvas[:, :1]), self._mask.to(device)[None])
-        keys = torch.tensor(list(seeds), dtype=torch.int64, device=device)
         return Task(keys, tuple(targets), canvas, mask), params
+
+    def _starts(self, seeds: Tensor, own: Tensor | None) -> Tensor | None:
+        """What pictures with these seeds int64 [B] begin with, [B, 3, H, W]: their `own` start pictures or else the
+        run's, over noise where that is asked for; None where there is neither."""
+        if own is None and self._start is not None:
+            own = self._start.expand(len(seeds), -1, -1, -1)
+        pictures = None if own is None else own.to(self._device).contiguous()
+        if self._config.init_noise is None:
+            return pictures
+        noise = noise_start(self._config.init_noise, seeds, *self._size)
+        alpha = ALPHA if self._config.init_alpha is None else self._config.init_alpha  # open where a tensor was given
+        return noise if pictures is None else torch.lerp(noise, pictures, alpha)
 
     def _every(self, phases: int) -> int:
         """Steps that a phase lasts: what was asked for, or a story told once."""
@@ -205,7 +222,7 @@ def columns(config: RunConfig, prompt: str) -> int:
 
 
 def paste(canvas: Tensor, picture: Tensor) -> Tensor:
-    """`canvas` [B, C, h, w] with `picture` [1, C, H, W] in its centre, where it is published."""
+    """`canvas` [B, C, h, w] with `picture` [B or 1, C, H, W] in its centre, where it is published."""
     height, width = picture.shape[-2:]
     top, left = (canvas.shape[-2] - height) // 2, (canvas.shape[-1] - width) // 2
     pasted = canvas.clone()

@@ -32,7 +32,12 @@ def check_names(config: RunConfig, own_generator: bool) -> None:
 
 
 def check_start(start: Any, config: RunConfig) -> None:
-    """Raises UserError unless `start` is a picture [3, H, W] in 0..1 and the settings name no other."""
+    """Raises UserError unless `start` is a picture [3, H, W] in 0..1 and the settings name no other, or, where it is
+    None, if they need one."""
+    if start is None:
+        if config.init is None and config.init_alpha is not None:
+            raise UserError("init_alpha is the opacity of a start picture, but there is none; add --init PATH")
+        return
     if config.init is not None:
         raise UserError(f"expected one start picture, got a tensor and the path '{config.init}'; leave one of them out")
     if not isinstance(start, Tensor) or start.ndim != 3 or len(start) != 3 or not start.is_floating_point():

@@ -44,6 +44,7 @@ REAL: dict[str, dict[str, Any]] = {
     "autoencoder": {"size": 512, "cutouts": "vqgan", "loss": "spherical"},
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
 }  # fmt: skip
+ALPHA = 200 / 255  # of a start picture over noise: clipit's
 # Of generator clip-gen; what its demo takes (demo.py of HFAiLab/clip-gen) is COMPAT_CLIP_GEN.
 SAMPLING: dict[str, Any] = {
     "candidates": 32, "keep": 1, "top_k": 500, "top_p": 0.95, "temperature": 1.0, "guidance": 1.0, "refine": 0,
@@ -75,8 +76,10 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
         return table[name] if value is None or value == "auto" else value
 
     # a number that was asked for is kept: make_config has refused what does not go together
-    starts = 1 if config.init else chosen("starts") if config.starts else max(chosen("starts"), config.tracks or 1)
-    tracks = 1 if config.init else min(chosen("tracks"), starts)
+    begun = config.init or config.init_noise
+    alpha = ALPHA if config.init and config.init_noise and config.init_alpha is None else config.init_alpha
+    starts = 1 if begun else chosen("starts") if config.starts else max(chosen("starts"), config.tracks or 1)
+    tracks = 1 if begun else min(chosen("tracks"), starts)
     finalists = min(chosen("finalists"), tracks)
     return config.model_copy(
         update={
@@ -89,6 +92,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
             "starts": starts,
             "tracks": tracks,
             "finalists": finalists,
+            "init_alpha": alpha,
             **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "schedule", "constraints")},
         }
     )

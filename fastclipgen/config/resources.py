@@ -15,6 +15,7 @@ from fastclipgen.config.aims import most_columns
 from fastclipgen.config.run import RunConfig, parse_memory
 from fastclipgen.engine import compile_choice, compiled, memory
 from fastclipgen.engine.compile_choice import Choice
+from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.engine.race import Race
 from fastclipgen.engine.recipe import Guide
 from fastclipgen.generators.base import Generator
@@ -23,8 +24,8 @@ from fastclipgen.perceptors.base import FrozenPerceptor
 
 # The settings that decide what code a compiler makes of the step.
 STEP_SETTINGS = {
-    "generator", "generator_options", "vqgan", "autoencoder", "width", "height", "clip", "views", "cutouts", "loss",
-    "prompt_sum", "constraints", "optimizer", "ema", "keep_best", "precision", "backend", "memory",
+    "generator", "generator_options", "vqgan", "autoencoder", "width", "height", "clip", "views", "batches", "cutouts",
+    "loss", "prompt_sum", "constraints", "optimizer", "auto_stop", "ema", "keep_best", "precision", "backend", "memory",
     "image_prompt_recut", "spot", "spot_off", "target_images", "target_pixels", "init_weight", "init_weight_dist",
     "init_weight_cos", "init_weight_decay", "init_weight_pixels",
 }  # fmt: skip
@@ -43,7 +44,9 @@ def plan_memory(
     """
     views, tracks = config.views or 1, config.tracks or 1
     with library.using(config.backend, device):
-        guides = [memory.guide(perceptor, views, device) for perceptor in perceptors]
+        guides = [memory.guide(perceptor, views * config.batches, device) for perceptor in perceptors]
+    # all views are drawn together, but perceptors see them batch after batch
+    guides = [replace(guide, activation_bytes=guide.activation_bytes // config.batches) for guide in guides]
     # spots are seen by guides of their own; image prompts cut anew have views, but nothing is kept of them
     guides *= 1 + bool(config.spot) + bool(config.spot_off)
     if config.image_prompt_recut:
@@ -54,6 +57,8 @@ def plan_memory(
     drawing = 0 if network is None else memory.drawing_bytes(network)
     run = memory.estimate(pictures, height, width, guides, copies=copies, drawing=drawing)
     plan = memory.plan(run, device, tracks, views, parse_memory(config.memory))
+    if config.batches > 1:
+        plan = plan._replace(cut=Cut(rows=1, views=plan.cut.views or views))
     return plan._replace(pictures=1) if config.deterministic else plan
 
 
@@ -78,7 +83,7 @@ def kind_of_step(config: RunConfig, batch: int, device: torch.device) -> str:
     facts = {
         "rows": [batch * tracks for tracks, _ in _race(config).parts],
         "prompts": most_columns(config),
-        "start": [config.init is not None, config.mask is not None],
+        "start": [config.init is not None or config.init_noise is not None, config.mask is not None],
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "versions": [__version__, torch.__version__],
     }

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from fastclipgen.config import sampling
 from fastclipgen.config.asked import PROMPT_KINDS, Asked
 from fastclipgen.errors import UserError, nearest
-from fastclipgen.guidance.prompts import parse_prompts, phases_of
+from fastclipgen.guidance.prompts import parse_prompts, parse_target, phases_of
 
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
@@ -40,6 +40,7 @@ class RunConfig(Asked):
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
+    batches: int = Field(1, ge=1, le=256, description="so many times these views, `views` of them in memory at once")
     cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_spec")
     loss: Literal["auto", "cosine", "spherical", "l1", "l2"] = "auto"
     prompt_sum: bool = Field(False, description="add prompt losses up instead of averaging them")
@@ -48,12 +49,20 @@ class RunConfig(Asked):
     learning_rate: float | None = Field(None, ge=0)
     schedule: str = Field("auto", description="constant, linear, cosine, drops, each with :VALUES")
     warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps")
+    auto_stop: int | None = Field(
+        None, ge=0, le=20, description="so many times the rate drops where a picture gets no better, before it is done"
+    )
     starts: int | None = Field(None, ge=1, le=65536, description="random starts scored before the first step")
     tracks: int | None = Field(None, ge=1, le=64, description="how many of the best starts are optimised")
     finalists: int | None = Field(None, ge=1, le=64, description="how many tracks go on after a quarter of the steps")
     ema: float = Field(0.0, ge=0, lt=1, description="publish a moving average of the parameters")
     keep_best: bool = Field(False, description="publish the step with the lowest loss instead of the last")
     init: str | None = Field(None, description="path of a start picture")
+    init_over: str | None = Field(None, description="a picture that lies over it, PATH:OPACITY")
+    init_noise: Literal["pixels", "snow", "perlin", "gradient", "white"] | None = Field(
+        None, description="noise to start from, of which each picture draws its own"
+    )
+    init_alpha: float | None = Field(None, ge=0, le=1, description="opacity of the start picture over that noise")
     mask: str | None = Field(None, description="path of a mask: only where it is white the start picture changes")
     # of generator clip-gen alone: config.sampling
     clip_gen: str | None = Field(None, description="the transformer that samples: PATH or builtin")
@@ -80,6 +89,13 @@ class RunConfig(Asked):
     @classmethod
     def _memory_parses(cls, value: str) -> str:
         parse_memory(value)
+        return value
+
+    @field_validator("init_over")
+    @classmethod
+    def _opacity_is_one(cls, value: str | None) -> str | None:
+        if value is not None and not 0 <= parse_target(value).weight <= 1:
+            raise ValueError("must be PATH:OPACITY with an opacity from 0 to 1")
         return value
 
     @field_validator("learning_rate")
@@ -111,8 +127,7 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError(_sentence(error, RunConfig)) from None
     if not any(getattr(config, name) for name in PROMPT_KINDS):
         raise UserError('expected a prompt or an image prompt, got neither; try fastclipgen "a red circle"')
-    if config.init and max(config.starts or 1, config.tracks or 1) > 1:
-        raise UserError("starts and tracks choose among random starts, but a start picture was given; leave them out")
+    _check_start(config)
     if config.starts and (config.tracks or 1) > config.starts:
         raise UserError(
             f"expected no more tracks than starts, got {config.tracks} of {config.starts}; raise the starts"
@@ -123,6 +138,8 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         )
     if config.keep_best and config.ema:
         raise UserError("keep_best and ema both decide which parameters are published; leave one of them out")
+    if config.auto_stop is not None and config.ema:
+        raise UserError("auto_stop ends with parameters that stay, and ema averages what moves; leave one of them out")
     pictures = max(1, len(config.prompts)) * config.count
     if config.seed is not None and config.seed + pictures - 1 > MAX_SEED:
         raise UserError(
@@ -141,11 +158,24 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError(
             "change_prompt_every turns the phases of a story, but no prompt has any; write them as 'a fox ^ a wolf'"
         )
-    if config.mask and not config.init:
-        raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
     config = _with_weights(config)
     sampling.check(config)
     return config
+
+
+def _check_start(config: RunConfig) -> None:
+    """Raises UserError for settings of a start that lack what they are about, or leave nothing to choose among."""
+    if (config.init or config.init_noise) and max(config.starts or 1, config.tracks or 1) > 1:
+        given = "a start picture" if config.init else "init_noise"
+        raise UserError(f"starts and tracks choose among random starts, but {given} was given; leave them out")
+    if config.mask and not config.init:
+        raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
+    if config.init_over and not config.init:
+        raise UserError("init_over lies over a start picture, but there is none; add --init PATH")
+    if config.init_alpha is not None and not config.init_noise:
+        raise UserError(
+            "init_alpha is the opacity of a start picture over noise, but there is no noise; add --init-noise KIND"
+        )
 
 
 def _with_weights(config: RunConfig) -> RunConfig:

@@ -30,9 +30,9 @@ OWN = (
 """Settings that no other generator has."""
 
 REFINING = (
-    "generator_options", "views", "cutouts", "loss", "prompt_sum", "constraints", "optimizer", "learning_rate",
-    "schedule", "warmup", "ema", "keep_best", "change_prompt_every", "image_prompt_recut", "spot", "spot_off",
-    "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels",
+    "generator_options", "views", "batches", "cutouts", "loss", "prompt_sum", "constraints", "optimizer",
+    "learning_rate", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every", "image_prompt_recut",
+    "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels",
 )  # fmt: skip
 """Settings of the optimisation, which clip-gen has only with `refine`."""
 
@@ -40,7 +40,9 @@ ROWS = 16
 """Samples are drawn in multiples of so many rows, in a deterministic run in exactly so many. A matrix library rounds a
 row in one way for products of one size, whatever the other rows hold, and mostly for all sizes of whole tiles."""
 
-FOREIGN = ("steps", "starts", "tracks", "finalists", "init", "mask")
+FOREIGN = (
+    "steps", "starts", "tracks", "finalists", "init", "init_over", "init_noise", "init_alpha", "mask",
+)  # fmt: skip
 """Settings of a start and its steps, which clip-gen never has: it begins where sampling ends, for `refine` steps."""
 
 

@@ -93,6 +93,7 @@ class Engine:
         task, params = self.prepared(task, params, seeds)
         tracks = len(task.seeds) // pictures
         state, done = begin(self.recipe, params), 0
+        over = Readback(task.seeds.device)
         losses, race = Readback(task.seeds.device), Race(tracks, self.finalists, len(self.rates))
         self.stepper.begin(task)
         for step in range(len(self.rates)):
@@ -106,6 +107,11 @@ class Engine:
                 info = StepInfo(done, len(self.rates), loss[::tracks], losses.newest(), images[::tracks], self.recipe)
                 stop = [callback(info) for callback in callbacks]  # all of them see every step
                 if any(answer is True for answer in stop):
+                    break
+            if self.recipe.plateau and state.plateau is not None:
+                over.push(done, self.recipe.plateau.over(state.plateau).all())
+                known = over.newest()  # a few steps late where the host is ahead: what is over changes no more
+                if known is not None and bool(known[1]):
                     break
             race.note(done, loss)
             if (finals := race.finals(done)) is not None:

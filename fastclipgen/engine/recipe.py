@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.optimizers import Optimizer
+from fastclipgen.engine.plateau import Plateau
 from fastclipgen.generators.base import Generator
 from fastclipgen.guidance.constraints import Constraint
 from fastclipgen.guidance.pulls import Pull
@@ -56,6 +57,7 @@ class Recipe:
     recut: Recut | None = None  # not for guides that see a spot
     ema: Ema = field(default_factory=Ema)
     best: KeepBest | None = None
+    plateau: Plateau | None = None  # not with ema, which would go on when a picture is over
     deterministic: bool = False
     shared_seed: int = 0  # keys the shifts that all pictures of a run have in common
 

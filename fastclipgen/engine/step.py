@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_map_only
 
 from fastclipgen.engine.ema import BestState, EmaState
 from fastclipgen.engine.optimizers import Sgd, State
+from fastclipgen.engine.plateau import PlateauState
 from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.sight import guided_loss
 from fastclipgen.generators.base import Generator, Params
@@ -35,6 +36,7 @@ class RunState(NamedTuple):
     ema: EmaState | None
     best: BestState | None
     alive: Tensor
+    plateau: PlateauState | None = None
 
     def rows(self, index: Tensor) -> RunState:
         """The state of the pictures `index` (int64 [M]), in memory of its own. Counters have no rows."""
@@ -51,6 +53,7 @@ def begin(recipe: Recipe, params: Params) -> RunState:
         recipe.ema.init(params) if recipe.ema.enabled else None,
         recipe.best.init(params) if recipe.best else None,
         torch.ones(batch, dtype=torch.bool, device=device),
+        recipe.plateau.init(batch, device) if recipe.plateau else None,
     )
 
 
@@ -124,12 +127,17 @@ def move(recipe: Recipe, state: RunState, grads: Params, loss: Tensor, lr: Tenso
         alive = alive & gradient.flatten(1).isfinite().all(1)
     if isinstance(recipe.optimizer, Sgd):
         grads = recipe.generator.precondition(grads)
+    plateau, moving = state.plateau, alive
+    if recipe.plateau and plateau is not None:
+        loss = torch.where(recipe.plateau.over(plateau), torch.inf, loss)  # luck with views makes nothing best any more
+        plateau = recipe.plateau.update(plateau, loss)
+        lr, moving = lr * recipe.plateau.factor(plateau), alive & ~recipe.plateau.over(plateau)
     best = recipe.best.update(state.best, loss, state.params) if recipe.best and state.best else None
     moved, optimizer = recipe.optimizer.update(state.params, grads, state.optimizer, lr)
     moved = recipe.generator.project(moved)
-    kept = {key: torch.where(_rows(alive, value), value, last[key]) for key, value in moved.items()}
+    kept = {key: torch.where(_rows(moving, value), value, last[key]) for key, value in moved.items()}
     ema = recipe.ema.update(state.ema, kept) if state.ema is not None else None
-    return RunState(kept, last, optimizer, ema, best, alive)
+    return RunState(kept, last, optimizer, ema, best, alive, plateau)
 
 
 def take_step(

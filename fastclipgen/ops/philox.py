@@ -35,6 +35,7 @@ class Stream(IntEnum):
     DATA = 7
     TOKENS = 8
     PROMPT = 9
+    NOISE_START = 10
 
 
 def words(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts: int = 1) -> Tensor:

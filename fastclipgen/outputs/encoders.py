@@ -53,8 +53,8 @@ class Mp4:
         self._last = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         self._encode()
 
-    def finish(self) -> None:
-        for _ in range(math.ceil(HOLD_SECONDS * self._rate) - 1):
+    def finish(self, hold: bool) -> None:
+        for _ in range(math.ceil(HOLD_SECONDS * self._rate) - 1 if hold else 0):
             self._encode()
         self._container.mux(self._stream.encode(None))
         self._container.close()
@@ -109,13 +109,15 @@ class Animation:
         self._last = frame.copy()
         self._count += 1
 
-    def finish(self) -> None:
+    def finish(self, hold: bool) -> None:
         assert self._last is not None
         if (self._count - 1) % self._spacing:
             self._frames.append(self._picture(self._last))
         # A GIF counts hundredths of a second: rounding the times instead of the durations keeps the rate.
-        ends = [round(100 * n / self._fps) * 10 for n in range(len(self._frames))]
-        durations = [end - start for start, end in pairwise(ends)] + [int(HOLD_SECONDS * 1000)]
+        ends = [round(100 * n / self._fps) * 10 for n in range(len(self._frames) + 1)]
+        durations = [end - start for start, end in pairwise(ends)]
+        if hold:
+            durations[-1] = int(HOLD_SECONDS * 1000)
         first, *rest = self._frames
         options: dict[str, Any] = {"optimize": False} if self._gif else {"quality": 90, "method": 3}
         first.save(

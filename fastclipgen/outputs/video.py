@@ -76,13 +76,14 @@ class VideoWriter:
         with writing_errors(self._target.path):
             self._sink.add(frame)
 
-    def close(self) -> Path | None:
-        """Holds the last frame for a second, finishes the file and returns its path; None if no frame came."""
+    def close(self, hold: bool = True) -> Path | None:
+        """Holds the last frame for a second unless told otherwise, finishes the file and returns its path; None if no
+        frame came."""
         if self._file is None or self._sink is None:
             return None
         try:
             with writing_errors(self._target.path):
-                self._sink.finish()
+                self._sink.finish(hold)
             return self._file.commit()
         finally:
             self.discard()

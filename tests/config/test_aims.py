@@ -14,7 +14,12 @@ from torch import Tensor, nn
 
 from fastclipgen import UserError, generate
 from fastclipgen.api import Job
+from fastclipgen.config import resources
 from fastclipgen.config.run import make_config
+from fastclipgen.engine import memory
+from fastclipgen.engine.micro_batch import Cut
+from fastclipgen.generators.noise_starts import noise_start
+from fastclipgen.perceptors import as_perceptor
 from fastclipgen.result import Result
 
 WORDS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "white": (1, 1, 1)}
@@ -93,6 +98,90 @@ def test_the_start_holds_in_pixels(tmp_path: Path) -> None:
     path = save(tmp_path / "start.png", (40, 90, 200), (40, 90, 200))
     start, free = make(init=path, steps=0), make(init=path)
     assert apart(make(init=path, init_weight_pixels=100.0), start) < 0.3 * apart(free, start)
+
+
+@pytest.mark.parametrize("generator", ["pixels", "stack", "fourier", "vae"])
+def test_pictures_start_from_noise_of_their_own(generator: str) -> None:
+    asked: dict[str, Any] = {"generator": generator, "init_noise": "gradient", "steps": 0, "size": 32}
+    one, again, other = make(**asked), make(**asked), make(**asked, seed=6)
+    assert apart(one, again) == 0 < 1 < apart(one, other)
+    assert one.metadata["settings"]["starts"] == one.metadata["settings"]["tracks"] == 1
+    if generator != "vae":  # which draws no ramps
+        drawn = noise_start("gradient", torch.tensor([5]), 32, 32)[0]
+        assert np.abs(one.pixels / 255 - drawn.movedim(0, -1).numpy()).max() < 0.01
+
+
+def test_noise_in_a_batch_is_that_of_each_picture() -> None:
+    settings: dict[str, Any] = {"steps": 2, "views": 2, "size": 16, "cutouts": "gentle", "generator": "pixels"}
+    both = generate(["red", "blue"], perceptors=[Eye()], init_noise="pixels", seed=5, learning_rate=0.01, **settings)
+    for result in both:
+        [again] = next(Job(make_config(result.metadata["settings"]), perceptors=[Eye()]).run())
+        assert np.abs(again.pixels.astype(int) - result.pixels).max() <= 1
+
+
+def test_a_start_picture_lies_over_noise(tmp_path: Path) -> None:
+    path = save(tmp_path / "start.png", (0, 0, 250), (250, 0, 0))
+    start, noise = make(init=path, steps=0), make(init_noise="pixels", steps=0)
+    for alpha, opacity in {0.0: 0.0, 0.25: 0.25, 1.0: 1.0, None: 200 / 255}.items():
+        given = {} if alpha is None else {"init_alpha": alpha}
+        mixed = make(init=path, init_noise="pixels", steps=0, **given)
+        expected = noise.pixels + (start.pixels - noise.pixels.astype(float)) * opacity
+        assert np.abs(mixed.pixels - expected).max() <= 1.01
+        assert mixed.metadata["settings"]["init_alpha"] == opacity
+    picture = torch.from_numpy(start.pixels / 255).float().movedim(-1, 0)
+    given = make(start=picture, init_noise="pixels", init_alpha=0.25, steps=0)
+    assert apart(given, make(init=path, init_noise="pixels", init_alpha=0.25, steps=0)) < 0.1
+    with pytest.raises(UserError, match="init_alpha is the opacity of a start picture, but there is none"):
+        make(init_noise="pixels", init_alpha=0.5)
+
+
+def test_a_picture_lies_over_the_start(tmp_path: Path) -> None:
+    under = save(tmp_path / "under.png", (0, 0, 200), (200, 0, 0))
+    over = save(tmp_path / "over.png", (0, 100, 0), (0, 100, 0))
+    mixed = make(init=under, init_over=f"{over}:0.25", steps=0)
+    assert mixed.pixels[0, 0].tolist() == [0, 25, 150]
+    assert mixed.pixels[0, -1].tolist() == [150, 25, 0]
+    assert apart(make(init=under, init_over=f"{over}:0", steps=0), make(init=under, steps=0)) == 0
+
+
+def test_batches_of_views_are_so_many_views_seen_one_batch_at_a_time() -> None:
+    eye, seen = Eye(), []
+    plain = eye.encode_image
+    eye.encode_image = lambda views: seen.append(0 if views.is_meta else len(views)) or plain(views)  # pyright: ignore
+    asked: dict[str, Any] = {"generator": "pixels", "size": 16, "cutouts": "gentle", "steps": 3, "seed": 5}
+    asked |= {"starts": 1, "tracks": 1, "learning_rate": 0.1, "loss": "cosine"}
+    [cut] = generate("red", perceptors=[eye], views=3, batches=4, **asked)
+    assert max(seen) == 3
+    assert seen.count(3) == 4 * 3, "four batches in each of three steps"
+    [whole] = generate("red", perceptors=[Eye()], views=12, **asked)
+    assert np.abs(cut.pixels.astype(int) - whole.pixels).max() <= 1, "the mean over all views"
+    [fewer] = generate("red", perceptors=[Eye()], views=3, **asked)
+    assert apart(cut, fewer) > 0.1
+    [again] = next(Job(make_config(cut.metadata["settings"]), perceptors=[Eye()]).run())
+    assert np.array_equal(again.pixels, cut.pixels)
+
+
+def test_a_picture_that_gets_no_better_ends() -> None:
+    still = make(auto_stop=1, learning_rate=0.0, steps=200)
+    assert 2 * 12 < still.steps < 200
+    assert still.metadata["settings"]["auto_stop"] == 1
+    assert make(auto_stop=0, learning_rate=0.0, steps=200).steps < still.steps, "a drop less"
+    moving = make(auto_stop=1, learning_rate=0.01, steps=20, cutouts="plain", views=1)
+    assert moving.steps == 20, "every loss is lower than the one before it"
+
+
+def test_batches_take_the_memory_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    eye = Eye()
+    eyes = [as_perceptor(eye)]
+
+    def planned(**changed: Any) -> memory.Plan:
+        asked = {"prompts": ["red"], "width": 16, "height": 16, "generator": "pixels", "tracks": 1, **changed}
+        return resources.plan_memory(make_config(asked), eyes, 8, torch.device("cpu"))
+
+    monkeypatch.setattr(memory, "activation_bytes", lambda perceptor: 2**20)
+    assert planned(views=64, batches=8, memory="200MiB") == memory.Plan(2, Cut(1, 64))
+    assert planned(views=512, memory="200MiB").cut.views < 200, "all of them need more"
+    assert planned(views=64, batches=8, memory="50MiB").cut.views < 40, "cut further where memory is scarce"
 
 
 def test_target_pictures(tmp_path: Path) -> None:

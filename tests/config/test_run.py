@@ -50,6 +50,18 @@ GOOD: dict[str, Any] = {"prompts": ["a red circle"]}
         ({"mask": "m.png"}, "a mask needs a start picture"),
         ({"init": "a.png", "starts": 5}, "starts and tracks choose among random starts"),
         (
+            {"init_noise": "perlin", "starts": 5},
+            "choose among random starts, but init_noise was given",
+        ),
+        ({"init_noise": "fog"}, "setting 'init_noise': .*'gradient' or 'white', got 'fog'"),
+        ({"init": "a.png", "init_alpha": 0.5}, "init_alpha is the opacity of a start picture over noise, but"),
+        ({"init_noise": "snow", "init_alpha": 1.5}, "setting 'init_alpha': .*got 1.5"),
+        ({"init_over": "a.png:0.5"}, "init_over lies over a start picture, but there is none"),
+        ({"init": "a.png", "init_over": "a.png:2"}, "setting 'init_over': must be PATH:OPACITY with an opacity from 0"),
+        ({"auto_stop": -1}, "setting 'auto_stop': .*got -1"),
+        ({"auto_stop": 1, "ema": 0.5}, "auto_stop ends with parameters that stay, and ema averages"),
+        ({"batches": 0}, "setting 'batches': .*got 0"),
+        (
             {"vqgan": "a.ckpt", "generator": "stack"},
             "'vqgan' holds weights of generator 'vqgan', but generator 'stack'",
         ),

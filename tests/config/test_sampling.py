@@ -13,9 +13,10 @@ from fastclipgen.errors import UserError
 OTHER: dict[str, Any] = {
     "clip_gen": "a.pt", "candidates": 3, "keep": 2, "candidate": 0, "top_k": 3, "top_p": 0.5, "temperature": 0.5,
     "guidance": 2.0, "text_to_image": "knn", "gallery": "folder", "refine": 3, "compat_clip_gen": True, "rows": 2,
-    "generator_options": {"tile": 1}, "views": 3, "cutouts": "das", "loss": "l2", "prompt_sum": True,
-    "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear", "warmup": 0.5, "ema": 0.5,
-    "keep_best": True, "steps": 3, "starts": 2, "tracks": 1, "finalists": 1, "init": "a.png",
+    "generator_options": {"tile": 1}, "views": 3, "batches": 2, "cutouts": "das", "loss": "l2", "prompt_sum": True,
+    "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear", "warmup": 0.5,
+    "auto_stop": 1, "ema": 0.5, "keep_best": True, "steps": 3, "starts": 2, "tracks": 1, "finalists": 1,
+    "init": "a.png", "init_noise": "snow",
     "change_prompt_every": 3, "image_prompt_recut": True, "spot": ["a"], "spot_off": ["a"], "spot_mask": "a.png",
     "target_images": ["a.png"], "target_pixels": ["a.png"], "init_weight": 1.0, "init_weight_dist": 1.0,
     "init_weight_cos": 1.0, "init_weight_decay": 1.0, "init_weight_pixels": 1.0,
@@ -29,6 +30,9 @@ WITH: dict[str, dict[str, Any]] = {
 """What some of them need beside them."""
 
 
+STARTS = {"mask", "init_over", "init_alpha"}  # which say nothing without a start, and clip-gen has none
+
+
 def config(**values: Any) -> RunConfig:
     return make_config({"prompts": ["a"], "generator": "clip-gen", **values})
 
@@ -37,7 +41,7 @@ def test_groups_are_settings_and_each_is_in_one() -> None:
     names = [*sampling.OWN, *sampling.REFINING, *sampling.FOREIGN]
     assert set(names) <= set(RunConfig.model_fields)
     assert len(set(names)) == len(names)
-    assert set(OTHER) | {"mask"} == set(names)
+    assert set(OTHER) | STARTS == set(names)
 
 
 @pytest.mark.parametrize("name", sampling.OWN)
@@ -51,7 +55,7 @@ def test_other_generators_refuse_what_only_clip_gen_has(name: str) -> None:
             make_config({"prompts": ["a"], name: OTHER[name]})
 
 
-@pytest.mark.parametrize("name", [*sampling.REFINING, *(name for name in sampling.FOREIGN if name != "mask")])
+@pytest.mark.parametrize("name", [*sampling.REFINING, *(name for name in sampling.FOREIGN if name not in STARTS)])
 def test_clip_gen_refuses_what_takes_steps(name: str) -> None:
     needed = WITH.get(name, {})
     with pytest.raises(UserError, match=f"'{'spot' if 'spot' in needed else name}' has no effect"):

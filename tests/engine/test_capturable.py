@@ -10,6 +10,7 @@ import torch
 
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.optimizers import OPTIMIZERS, Adam, Sgd
+from fastclipgen.engine.plateau import Plateau
 from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.step import begin, take_step
 from fastclipgen.generators import registry
@@ -90,7 +91,8 @@ def test_optimisers_constraints_and_masks(
     rule: Any, make_recipe: Callable[..., Recipe], make_task: Callable[..., Task]
 ) -> None:
     names = ("tv", "l1", "l2", "saturation", "range")
-    recipe = make_recipe(optimizer=rule(), constraints=tuple(Constraint(name) for name in names))
+    constraints = tuple(Constraint(name) for name in names)
+    recipe = make_recipe(optimizer=rule(), constraints=constraints, plateau=Plateau(1), best=KeepBest())
     picture = torch.full((1, 3, 16, 16), 0.5)
     task = make_task(recipe, ["sun:1:0.2"])._replace(start=picture, mask=picture[:, :1])
     assert waits_of(recipe, task) == []
