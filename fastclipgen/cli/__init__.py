@@ -34,7 +34,8 @@ COMMANDS = {
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
-   or: fastclipgen COMMAND ...   (generate, info, style, animate, rerun, warmup, models, train, bridge, eval, bench, doctor)
+   or: fastclipgen COMMAND ...
+       (generate, info, style, animate, rerun, warmup, models, train, bridge, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 
