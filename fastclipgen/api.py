@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from fastclipgen.clip_gen.job import SampleJob
-from fastclipgen.config import defaults, resources
+from fastclipgen.config import defaults, edits, resources
 from fastclipgen.config.aims import Aims, own_settings
 from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
@@ -245,6 +245,7 @@ class Job:
             constraints=self.aims.constraints(),
             pulls=self.aims.pulls,
             recut=self.aims.recut,
+            edits=edits.load(config, self.generator, self.device, self.notice),
             ema=Ema(config.ema),
             best=KeepBest() if config.keep_best else None,
             deterministic=config.deterministic,

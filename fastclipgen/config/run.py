@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from fastclipgen.config import sampling
-from fastclipgen.config.asked import PROMPT_KINDS, Asked
+from fastclipgen.config import edited, sampling
+from fastclipgen.config.asked import PROMPT_KINDS
 from fastclipgen.errors import UserError, nearest
 from fastclipgen.guidance.prompts import parse_prompts, phases_of
 
@@ -24,7 +24,7 @@ WEIGHTS = ("vqgan", "autoencoder")  # settings that name weights, each those of 
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
-class RunConfig(Asked):
+class RunConfig(edited.Edited):
     """Everything that decides what a picture looks like. Field order is the order in `fastclipgen info`."""
 
     seed: int | None = Field(
@@ -144,6 +144,7 @@ def make_config(values: dict[str, Any]) -> RunConfig:
     if config.mask and not config.init:
         raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
     config = _with_weights(config)
+    edited.check(config)
     sampling.check(config)
     return config
 

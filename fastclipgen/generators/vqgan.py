@@ -44,6 +44,7 @@ class Vqgan(Generator):
     default_lr = 0.1
     default_views_preset = "vqgan"
     latent = "z"
+    reencodes = True
     weights = "vqgan"
 
     def __init__(self, height: int, width: int, model: VQGAN, tile: int = 0) -> None:
