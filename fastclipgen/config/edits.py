@@ -1,5 +1,6 @@
-"""From settings to the edits of a run. Unlike `edited.py`, which holds these settings, it loads torch and opens the file
-that they name.
+"""From settings to the edits of a run.
+
+Unlike `edited.py`, which holds these settings, it loads torch and opens the file that they name.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def load(
         _check_generator(config, generator, device)
     for edit in edits:
         if not any(edit.due(step) for step in range(config.steps or 0)):
-            what, option = ("zoom", "--zoom-every") if edit.moves else ("overlay", "--overlay-offset")
+            what, option = ("a zoom", "--zoom-every") if edit.moves else ("an overlay", "--overlay-offset")
             raise UserError(f"none of the {config.steps} steps of this run has {what}; raise --steps or lower {option}")
     return tuple(edits)
 
