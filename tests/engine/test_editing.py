@@ -19,7 +19,7 @@ from fastclipgen.engine.engine import Engine, StepInfo
 from fastclipgen.engine.micro_batch import Cut, blocks
 from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.step import RunState, begin, take_step
-from fastclipgen.engine.stepper import Way
+from fastclipgen.engine.stepper import Stepper, Way
 from fastclipgen.generators.stack import Stack
 from fastclipgen.guidance.constraints import Constraint
 from fastclipgen.guidance.edits import Edit, Overlay, Zoom
@@ -194,14 +194,16 @@ def test_a_recorded_step_goes_on_from_an_edited_state(
     recipe = make_recipe(ema=Ema(0.9), constraints=(Constraint("l1"),), edits=(shift(),))
     task = owned(recipe, Engine(recipe, torch.zeros(1)).prepared(make_task(recipe, ["sun", "moon"]), None)[0])
     state = after_steps(recipe, task)
-    captured = CapturedStep(partial(take_step, recipe, task), state, torch.tensor(3), RATE)
-    recorded = captured(torch.tensor(3), RATE)[0]
+    stepper = Stepper(recipe, RATE.expand(6), Way(), notice=pytest.fail)
+    stepper.begin(task)
+    stepper._captured = CapturedStep(partial(take_step, recipe, task), state, torch.tensor(3), RATE)
+    recorded = stepper.take(state, 3)[0]
     state = take_step(recipe, task, state, 3, RATE)[0]
     places = {key: value.data_ptr() for key, value in recorded.params.items()}
-    recorded = captured.put(edited(recipe, task, recorded, [shift()]))
+    recorded = stepper.put(edited(recipe, task, recorded, [shift()]))
     state = edited(recipe, task, state, [shift()])
     for step in (4, 5):
-        recorded, loss, images = captured(torch.tensor(step), RATE)
+        recorded, loss, images = stepper.take(recorded, step)
         state, wanted, drawn = take_step(recipe, task, state, step, RATE)
         assert torch.equal(images, drawn)
         assert torch.equal(loss, wanted)
