@@ -80,9 +80,12 @@ def test_what_is_interrupted_is_made_again_up_to_there(
     draw: Callable, cli: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped after the fourth step: one zoom was made, and the next is not."""
-    monkeypatch.setattr("fastclipgen.cli.session.Session._is_over", lambda self: self._step >= 4)
-    draw(*ZOOM, "--video", "film.webp")
-    monkeypatch.undo()
-    monkeypatch.chdir(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("fastclipgen.cli.session.Session._is_over", lambda self: self._step >= 4)
+        draw(*ZOOM, "--video", "film.webp")
     assert read_metadata(folder / "out.png")["steps_done"] == 4
     assert len(frames(folder / "film.webp")) == 2
+    done = cli("rerun", "out.png", "-o", "again.png")
+    assert done.code == 0, done.err
+    with Image.open(folder / "out.png") as one, Image.open(folder / "again.png") as other:
+        assert np.array_equal(np.array(one), np.array(other))

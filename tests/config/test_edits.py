@@ -94,6 +94,15 @@ def test_an_overlay_is_laid_over_at_its_steps(half: str) -> None:
     assert np.abs(laid.pixels - free.pixels.astype(int)).max() > 50
 
 
+def test_a_mask_hides_an_overlay(half: str, square: str) -> None:
+    """The square, in the middle, alone may change; it becomes green on its left."""
+    [done], _ = run(init=square, mask=square, size=32, steps=1, overlay=half, overlay_every=1)
+    green = (done.pixels == (0, 255, 0)).all(2)
+    assert np.argwhere(green).min(0).tolist() == [14, 14]
+    assert np.argwhere(green).max(0).tolist() == [17, 15]
+    assert (done.pixels[:, :14] == 0).all()
+
+
 def test_a_zoom_doubles_a_square_in_the_right_number_of_edits(square: str) -> None:
     [done], pictures = run(init=square, size=32, zoom_every=2, zoom=2**0.25)
     light = [float(picture.mean()) for picture in pictures]

@@ -30,7 +30,7 @@ WITH: dict[str, dict[str, Any]] = {
     "spot_mask": {"spot": ["a"]},
     "overlay": {"overlay_every": 5},
     **dict.fromkeys(("overlay_every", "overlay_offset", "overlay_until", "overlay_alpha"), OVERLAY),
-    **dict.fromkeys(("zoom", "zoom_rotate", "zoom_shift", "zoom_from"), {"zoom_every": 5}),
+    **{name: {"zoom_every": 5} for name in ("zoom", "zoom_rotate", "zoom_shift", "zoom_from")},
 }
 """What some of them need beside them."""
 
