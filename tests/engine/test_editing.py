@@ -33,13 +33,15 @@ RATE = torch.tensor(0.05)
 
 
 def shift(**rule: Any) -> Edit:
-    return Edit(Zoom(SIZE, SIZE, shift=(3, 0)), **{"every": 2, "first": 1, "moves": True} | rule)
+    times: dict[str, Any] = {"every": 2, "first": 1} | rule
+    return Edit(Zoom(SIZE, SIZE, shift=(3, 0)), **times, moves=True)
 
 
 def red(**rule: Any) -> Edit:
     light = torch.zeros(3, SIZE, SIZE)
     light[0] = 1.0
-    return Edit(Overlay(light, torch.ones(1, SIZE, SIZE)), **{"every": 2} | rule)
+    times: dict[str, Any] = {"every": 2} | rule
+    return Edit(Overlay(light, torch.ones(1, SIZE, SIZE)), **times)
 
 
 def after_steps(recipe: Recipe, task: Task, count: int = 3) -> RunState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def centre(images: Tensor) -> tuple[float, float]:
 
 
 def test_when_an_edit_is_due() -> None:
-    def steps(**rule: int) -> list[int]:
+    def steps(**rule: Any) -> list[int]:
         edit = Edit(lambda images: images, **rule)
         return [step for step in range(12) if edit.due(step)]
 
