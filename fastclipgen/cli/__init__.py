@@ -26,12 +26,13 @@ COMMANDS = {
     "warmup": ("fastclipgen.cli.warmup", "compile the step ahead of runs with the same options"),
     "models": ("fastclipgen.perceptors.catalog", "list CLIP models, download one"),
     "train": ("fastclipgen.cli.train", "train the built-in models"),
+    "bridge": ("fastclipgen.cli.bridge", "learn how texts become embeddings as of pictures, for clip-gen"),
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
     "bench": ("fastclipgen.bench.cli", "measure speed: operators, whole steps, techniques one by one"),
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
-   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, train, eval, bench, doctor)
+   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, train, bridge, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 

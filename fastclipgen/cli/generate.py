@@ -106,9 +106,16 @@ def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     add("--top-p", type=number, help="draw only the likeliest tokens of this joint probability; default 0.95; 1: all")
     add("--temperature", type=number, help="0: always the likeliest token; default 1")
     add("--guidance", type=number, help="classifier-free guidance, where the transformer was trained for it; default 1")
-    text = "none, shift, procrustes or knn: how texts become embeddings as of pictures"
-    add("--text-to-image", default="none", metavar="HOW", help=text)
-    add("--gallery", metavar="FOLDER", help="of pictures (and NAME.txt beside them) that --text-to-image learns from")
+    text = (
+        "how texts become embeddings as of pictures: none, shift, procrustes or knn, a file of 'fastclipgen bridge', "
+        "or builtin, the default with the built-in weights"
+    )
+    add("--text-to-image", default="auto", metavar="HOW", help=text)
+    add(
+        "--gallery",
+        metavar="FOLDER",
+        help="of pictures (and NAME.txt beside them) that shift, procrustes and knn learn from",
+    )
     text = "as the demo of clip-gen: 64 candidates of which 8 are kept, ranked as CLIP saw them there"
     add("--compat-clip-gen", action="store_true", help=text)
 

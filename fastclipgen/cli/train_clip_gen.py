@@ -10,7 +10,7 @@ from fastclipgen.cli.parser import number, whole
 _OPEN = argparse.SUPPRESS  # left to the preset of --transformer
 
 # What the shipped weights were made with.
-DEFAULTS = {"steps": 6000, "batch": 32, "learning_rate": _OPEN}
+DEFAULTS = {"steps": 4500, "batch": 32, "learning_rate": _OPEN}
 RATE = "at its peak; tiny: 0.002, others: 5e-4 for every 256 pictures of a batch"
 
 
@@ -22,7 +22,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--transformer", choices=["tiny", "gpt2-medium", "gpt2-large"], default="tiny",
         help="layers and width, and what is usual with them",
     )  # fmt: skip
-    sub.add_argument("--layers", type=whole(1), default=_OPEN, help="6, 24, 36 by --transformer")
+    sub.add_argument("--layers", type=whole(1), default=_OPEN, help="4, 24, 36 by --transformer")
     sub.add_argument("--width", type=whole(1), default=_OPEN, help="a multiple of 64; 192, 1024, 1280 by --transformer")
     sub.add_argument("--size", type=whole(8), default=_OPEN, help="pixels of a picture's side; tiny: 64, others: 256")
     sub.add_argument(
@@ -30,16 +30,19 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--pictures", type=whole(0), default=0, metavar="N",
-        help="looked at once and kept as tokens; 0: each of them (of shapes 65536); more than there are: more crops",
+        help="looked at once and kept as tokens; 0: each of them (of shapes 49152); more than there are: more crops",
     )  # fmt: skip
     sub.add_argument("--held-out", type=whole(1), default=1024, metavar="N", help="pictures to measure on, at most")
     sub.add_argument("--cache", type=Path, metavar="DIR", help="where the tokens are kept; None: OUT/cache")
+    sub.add_argument(
+        "--start", default="random", metavar="PATH", help="weights to begin with, of a transformer of the same geometry"
+    )
     sub.add_argument("--vqgan", default="builtin", metavar="PATH[:YAML]", help="the VQGAN")
     sub.add_argument("--clip", default="builtin", metavar="MODEL", help="the CLIP, as for drawing")
     sub.add_argument("--dropout", type=number, default=_OPEN, help="in the blocks; tiny: 0, others: 0.1")
     sub.add_argument(
         "--condition-noise", type=number, default=_OPEN, metavar="XI",
-        help="on the embeddings, as LAFITE has it; tiny: 0.75, others: 0",
+        help="on the embeddings, as LAFITE has it; tiny: 0.6, others: 0",
     )  # fmt: skip
     sub.add_argument(
         "--condition-dropout", type=number, default=_OPEN, metavar="SHARE",
@@ -51,6 +54,9 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         help="with a rising learning rate; tiny: a twentieth of them, others: a tenth",
     )  # fmt: skip
     sub.add_argument("--ema", type=number, default=0.999, help="how slowly the average of weights follows")
+    sub.add_argument(
+        "--compile", choices=["auto", "on", "off"], default="auto", help="torch.compile; auto: in runs that repay it"
+    )
     sub.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: a GPU where there is one")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with.
-DEFAULTS = {"steps": 2400, "batch": 16, "learning_rate": 5e-4}
+DEFAULTS = {"steps": 2000, "batch": 16, "learning_rate": 5e-4}
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--size", type=whole(8), default=64, help="pixels of a picture's side")
     sub.add_argument("--channels", type=whole(8), default=24, help="of the finest level, a multiple of 8")
     sub.add_argument(
-        "--multipliers", type=_numbers, default=(1, 2, 3, 4), metavar="M,M,...",
+        "--multipliers", type=_numbers, default=(1, 2, 4), metavar="M,M,...",
         help="of --channels, level by level; every level after the first halves the picture",
     )  # fmt: skip
     sub.add_argument("--blocks", type=whole(1), default=1, help="residual blocks of a level; one more in the decoder")

@@ -1,52 +1,81 @@
-"""What a folder of pictures tells about the gap between a CLIP's texts and pictures (guidance/modality_gap.py).
+"""What pictures tell about the gap between a CLIP's texts and pictures (guidance/modality_gap.py).
 
-The caption of a picture is the text file of its name: `dog.jpg` and `dog.txt`, one caption a line. `knn` needs pictures
-alone, `shift` also some captions of whatever pictures, `procrustes` pictures with captions.
+They come from a folder, where the caption of a picture is the text file of its name, `dog.jpg` and `dog.txt`, one
+caption a line; or from the shapes world, which captions them itself. `knn` needs pictures alone, `shift` also some
+captions of whatever pictures, `procrustes` pictures with captions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fastclipgen.data.listing import pictures_below
+from fastclipgen.data.shapes import ShapesDataset
 from fastclipgen.errors import UserError
 from fastclipgen.guidance import modality_gap
 from fastclipgen.guidance.targets import Encoder, encode_texts, encode_views
 from fastclipgen.outputs.load import fit, load_image
 
-Bridge = Callable[[Tensor], Tensor]
+Bridge = modality_gap.Bridge | modality_gap.Neighbours
 """Embeddings of texts [K, E] -> of pictures [K, E], both of length 1."""
 
 NEIGHBOURS = 10
 _BATCH = 32
+_TEXTS = 256  # captions at once
 _NAMED = 3  # pictures that cannot be read, in a notice
 
 
-def learn(kind: str, folder: str, perceptor: Encoder, device: torch.device, notice: Callable[[str], None]) -> Bridge:
-    """The bridge of `kind` (shift, procrustes or knn) that the pictures of a folder, and of those in it, teach.
+class Gallery(NamedTuple):
+    """Embeddings [N, E] of pictures, of length 1, and the captions of each; `place` names them in a sentence."""
 
-    A picture that cannot be read is left out, which `notice` is told. Raises UserError for a folder without pictures,
-    and without captions where they are needed.
-    """
+    pictures: Tensor
+    captions: list[list[str]]
+    place: str
+
+
+def of_folder(folder: str, perceptor: Encoder, device: torch.device, notice: Callable[[str], None]) -> Gallery:
+    """The pictures of a folder, and of those in it. One that cannot be read is left out, which `notice` is told.
+    Raises UserError for a folder without pictures, and for captions that cannot be read."""
     files = pictures_below(Path(folder).expanduser(), "--gallery").paths
     kept, pictures = _embedded(files, perceptor, device, notice)
     if not kept:
         raise UserError(f"none of the {len(files)} pictures in '{folder}' can be read; give a folder of pictures")
+    return Gallery(pictures, [captions_of(file) for file in kept], f"'{folder}'")
+
+
+@torch.no_grad()
+def of_shapes(count: int, perceptor: Encoder, device: torch.device, seed: int = 0) -> Gallery:
+    """The first `count` pictures of the shapes world of `seed`, with one caption each."""
+    data, pictures, captions = ShapesDataset(seed, perceptor.image_size), [], []
+    for first in range(0, count, _BATCH):
+        batch = data.batch(np.arange(first, min(first + _BATCH, count)))
+        views = torch.from_numpy(batch.images).permute(0, 3, 1, 2)
+        pictures.append(encode_views(perceptor, views.to(device)))
+        captions += batch.captions
+    return Gallery(torch.cat(pictures), captions, "the shapes world")
+
+
+def learn(kind: str, gallery: Gallery, perceptor: Encoder) -> Bridge:
+    """The bridge of `kind` (shift, procrustes or knn) that the pictures teach. Raises UserError where captions are
+    needed and there are none."""
+    pictures = gallery.pictures
     if kind == "knn":
-        return partial(modality_gap.nearest, pictures=pictures, k=min(NEIGHBOURS, len(pictures)))
-    captions = [captions_of(file) for file in kept]
-    pairs = [(row, text) for row, own in enumerate(captions) for text in own]
+        return modality_gap.Neighbours(pictures, NEIGHBOURS)
+    pairs = [(row, text) for row, own in enumerate(gallery.captions) for text in own]
     if not pairs:
         raise UserError(
-            f"text_to_image {kind} needs captions, but no picture in '{folder}' has a text file of its name beside it; "
-            "add some, or take knn, which needs none"
+            f"text_to_image {kind} needs captions, but no picture in {gallery.place} has a text file of its name "
+            "beside it; add some, or take knn, which needs none"
         )
-    texts = encode_texts(perceptor, [text for _, text in pairs])
+    texts = torch.cat(
+        [encode_texts(perceptor, [text for _, text in pairs[k : k + _TEXTS]]) for k in range(0, len(pairs), _TEXTS)]
+    )
     if kind == "shift":
         return modality_gap.shift(texts, pictures)
     return modality_gap.procrustes(texts, pictures[[row for row, _ in pairs]])

@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 import torch
 
-from fastclipgen.clip_gen import gallery
+from fastclipgen.clip_gen import bridge_file, gallery
 from fastclipgen.clip_gen.aims import Aims, aim
 from fastclipgen.clip_gen.layout import Layout, decoded_bytes, plan, row_bytes
 from fastclipgen.clip_gen.networks import Networks
 from fastclipgen.config import aim_files
 from fastclipgen.config.run import RunConfig, parse_memory
-from fastclipgen.config.sampling import ROWS
+from fastclipgen.config.sampling import LEARNED, ROWS
 from fastclipgen.engine import compile_choice, compiled
 from fastclipgen.engine.free_memory import free_bytes
 from fastclipgen.engine.memory import USABLE
 from fastclipgen.errors import UserError
 from fastclipgen.guidance.prompts import parse_prompts
-from fastclipgen.guidance.targets import Encoder
+from fastclipgen.perceptors.base import FrozenPerceptor
 from fastclipgen.sampling.choice import Choice
 
 REFINER = "vqgan"  # the generator that goes on from sampled codes
@@ -83,11 +83,13 @@ def layout_of(config: RunConfig, networks: Networks, requests: int, device: torc
     return layout
 
 
-def aims_of(config: RunConfig, eye: Encoder, device: torch.device, notice: Notice) -> Aims:
+def aims_of(config: RunConfig, eye: FrozenPerceptor, device: torch.device, notice: Notice) -> Aims:
     """The aims of the run's prompts, one row for each of them. Raises UserError."""
     bridge = None
-    if config.text_to_image != "none":
-        bridge = gallery.learn(config.text_to_image, config.gallery or "", eye, device, notice)
+    if config.text_to_image in LEARNED:
+        bridge = gallery.learn(config.text_to_image, gallery.of_folder(config.gallery or "", eye, device, notice), eye)
+    elif config.text_to_image != "none":
+        bridge = bridge_file.load(config.text_to_image, eye.embed_dim, device)
     others = aim_files.load(config.model_copy(update={"image_prompt_recut": False}), notice)
     # a story, which needs steps, begins with its first phase
     prompts = [[p for p in parse_prompts(text) if not p.phase] for text in config.prompts] or [[]]

@@ -29,7 +29,8 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "fourier": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.08,
                 "schedule": "cosine:0.1", "constraints": ["colour_tv:2"], "starts": 4096, "tracks": 6},
     "siren": {"size": 64, "views": 16, "cutouts": "gentle", "learning_rate": 5e-4, "schedule": "cosine:0.1"},
-    "vqgan": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle", "learning_rate": 0.1},
+    "vqgan": {"size": 64, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.2,
+              "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 4},
     "autoencoder": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle"},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {
@@ -108,5 +109,11 @@ def resolve_sampling(config: RunConfig, seed: int) -> RunConfig:
     keep = 1 if config.candidate is not None else config.keep or min(table["keep"], candidates)
     if config.candidate is not None and config.candidate >= candidates:
         raise UserError(f"expected a candidate from 0 to {candidates - 1}, got {config.candidate}")
-    clip = config.clip or [sampling.BUILTIN if config.clip_gen == sampling.BUILTIN else CLIP_OF_CLIP_GEN]
-    return config.model_copy(update=update | {"candidates": candidates, "keep": keep, "clip": clip, "seed": seed})
+    builtin = config.clip_gen == sampling.BUILTIN
+    clip = config.clip or [sampling.BUILTIN if builtin else CLIP_OF_CLIP_GEN]
+    way = config.text_to_image
+    if way == "auto":
+        bridged = builtin and clip[0] == sampling.BUILTIN and (config.prompts or config.negative)
+        way = sampling.BUILTIN if bridged else "none"
+    update |= {"candidates": candidates, "keep": keep, "clip": clip, "seed": seed, "text_to_image": way}
+    return config.model_copy(update=update)

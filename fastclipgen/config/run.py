@@ -64,7 +64,7 @@ class RunConfig(edited.Edited):
     top_p: float | None = Field(None, gt=0, le=1, description="only the likeliest tokens of this joint probability")
     temperature: float | None = Field(None, ge=0, allow_inf_nan=False, description="0: always the likeliest token")
     guidance: float | None = Field(None, allow_inf_nan=False, description="classifier-free guidance; 1: none")
-    text_to_image: Literal["none", "shift", "procrustes", "knn"] = "none"
+    text_to_image: str = Field("auto", description="none, shift, procrustes, knn, builtin, or a .safetensors file")
     gallery: str | None = Field(None, description="folder of pictures that text_to_image learns from")
     refine: int | None = Field(None, ge=0, le=10_000_000, description="steps of VQGAN+CLIP from the sampled codes")
     compat_clip_gen: bool = Field(False, description="the demo of clip-gen: its defaults, and how it ranked")

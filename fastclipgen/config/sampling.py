@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastclipgen.config.asked import LATENT_PULLS
 from fastclipgen.config.edited import EDITS
-from fastclipgen.errors import UserError
+from fastclipgen.errors import UserError, unknown
 from fastclipgen.guidance.prompts import parse_image_prompt, parse_noise_prompt, parse_prompt, parse_prompts, phases_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 CLIP_GEN = "clip-gen"
 BUILTIN = "builtin"  # as a value of `clip_gen` and `vqgan`: the weights that ship
+
+LEARNED = ("shift", "procrustes", "knn")
+"""Ways from texts to pictures that are learned from a gallery; further values of `text_to_image` are WAYS and files."""
+WAYS = ("auto", "none", BUILTIN, *LEARNED)
 
 OWN = (
     "clip_gen", "candidates", "keep", "candidate", "top_k", "top_p", "temperature", "guidance", "text_to_image",
@@ -85,12 +89,14 @@ def check(config: RunConfig) -> None:
         )
     if config.deterministic and config.rows is not None and config.rows != ROWS:
         raise UserError(f"a deterministic run draws {ROWS} samples at a time, got rows {config.rows}; leave one out")
-    if (config.gallery is None) != (config.text_to_image == "none"):
+    if config.text_to_image not in WAYS and not config.text_to_image.endswith(".safetensors"):
+        raise unknown("text_to_image (or .safetensors file)", config.text_to_image, WAYS)
+    if (config.gallery is None) == (config.text_to_image in LEARNED):
         raise UserError(
             "text_to_image shift, procrustes or knn learns from the pictures of a folder, which are for nothing else; "
             "give both --text-to-image and --gallery, or neither"
         )
-    if config.text_to_image != "none" and not config.prompts and not config.negative:
+    if config.text_to_image not in ("auto", "none") and not config.prompts and not config.negative:
         raise UserError("text_to_image is about texts, but there are only image prompts; leave it out")
 
 

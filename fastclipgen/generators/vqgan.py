@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from fastclipgen.assets import asset
-from fastclipgen.errors import UserError
-from fastclipgen.generators.base import Generator, Params, check_number
+from fastclipgen.generators.base import Params, check_number
 from fastclipgen.generators.clamp import clamp_with_grad
+from fastclipgen.generators.painted_starts import PaintedStarts
 from fastclipgen.generators.tokens import TokenGrid
 from fastclipgen.models import vqgan_strips
 from fastclipgen.models.vqgan import VQGAN
@@ -28,7 +28,7 @@ BUILTIN = "builtin"  # instead of a path: the VQGAN of the shapes world that shi
 WEIGHTS = "shapes_vqgan.safetensors"
 
 
-class Vqgan(Generator):
+class Vqgan(PaintedStarts):
     """{"z": [B, D, rows, cols]} of a token for every f x f pixels, f of the model.
 
     model: a frozen VQGAN; tile: rows of a map that the decoder's convolutions take at once (0: all), for pictures that
@@ -46,6 +46,7 @@ class Vqgan(Generator):
     latent = "z"
     reencodes = True
     weights = "vqgan"
+    varied = True
 
     def __init__(self, height: int, width: int, model: VQGAN, tile: int = 0) -> None:
         super().__init__(height, width)
@@ -77,7 +78,7 @@ class Vqgan(Generator):
         return model
 
     def init(self, seeds: Tensor) -> Params:
-        """A random code for every token."""
+        """A random code for every token. Among many starts each is the encoder's view of a painted one."""
         draws = words(seeds, 0, Stream.INIT, self.grid.rows * self.grid.cols)[:, 0]  # [B, rows*cols]
         indices = (draws % len(self.model.codebook)).view(-1, self.grid.rows, self.grid.cols)
         return {"z": self.model.codes(indices).float().contiguous()}
@@ -103,12 +104,4 @@ class Vqgan(Generator):
 
 
 def _file(text: str) -> Path:
-    if text != BUILTIN:
-        return file_of(text, "vqgan")
-    try:
-        return asset(WEIGHTS)
-    except UserError:
-        raise UserError(
-            "no VQGAN ships with this version; name a checkpoint with --vqgan PATH, or make one of the shapes world "
-            "with 'fastclipgen train vqgan'"
-        ) from None
+    return asset(WEIGHTS) if text == BUILTIN else file_of(text, "vqgan")

@@ -35,6 +35,18 @@ class Bridge:
         return F.normalize(moved, dim=-1)
 
 
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Each text as a mean of the `k` of `pictures` (embeddings [N, E]) closest to it: `nearest`."""
+
+    pictures: Tensor
+    k: int
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
+        """Embeddings of texts [K, E] -> of pictures."""
+        return nearest(embeddings, self.pictures, min(self.k, len(self.pictures)))
+
+
 def shift(texts: Tensor, pictures: Tensor) -> Bridge:
     """The map that moves one centre onto the other and turns nothing, from embeddings [N, E] and [M, E].
 

@@ -93,10 +93,13 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, dropout: float) 
     """Every position of [B, heads, T, D] sees itself and those before it, with `dropout` of what it would see."""
     if not (query.device.type == "cpu" and query.dtype == torch.bfloat16 and torch.is_grad_enabled()):
         return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
-    # torch's own on the CPU takes four times as long in bfloat16, for its backward pass (64 positions, one core)
-    ahead = torch.ones(query.shape[-2], query.shape[-2], dtype=torch.bool, device=query.device).triu(1)
-    scores = (query @ key.mT * query.shape[-1] ** -0.5).masked_fill(ahead, -torch.inf)
-    return F.dropout(scores.float().softmax(-1).to(value.dtype), dropout, dropout > 0) @ value
+    # torch's own on the CPU is slow in bfloat16, for its backward pass; so is a softmax that gives float32
+    batch, heads, length, width = query.shape
+    rows = batch * heads
+    query, key, value = (part.reshape(rows, length, width) for part in (query, key, value))
+    ahead = torch.full((length, length), -torch.inf, dtype=query.dtype, device=query.device).triu(1)
+    scores = torch.baddbmm(ahead.expand(rows, length, length), query, key.mT, alpha=width**-0.5)
+    return (F.dropout(scores.softmax(-1), dropout, dropout > 0) @ value).view(batch, heads, length, width)
 
 
 class Transformer(nn.Module):

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastclipgen.data.order import Order
+from fastclipgen.engine.compiled import Compiled, use_cache_folder
 from fastclipgen.models.transformer import Geometry, Transformer
 from fastclipgen.models.transformer_dialects import build
 from fastclipgen.ops.philox import Stream, normals, uniforms
@@ -27,7 +28,7 @@ from fastclipgen.training import processes
 from fastclipgen.training.export import save_half
 from fastclipgen.training.next_token import decay_groups, next_token_loss, with_dropout, with_noise
 from fastclipgen.training.task import Best, Recipe, TrainOptions
-from fastclipgen.training.tokenizer import Tokenizer
+from fastclipgen.training.tokenizer import Tokenizer, fingerprint
 from fastclipgen.weights.checkpoint import read_tensors
 
 SHOWN, TRIES = 6, 5  # rows and samples a row of the sheet
@@ -59,7 +60,9 @@ class Pairs:
 
 
 class ClipGenTask:
-    """pairs: of the pictures to train on, and held out. dropout: of the transformer. bf16: autocast of what can be."""
+    """pairs: of the pictures to train on, and held out. start: weights to begin with, of the same geometry.
+    dropout: of the transformer. bf16: autocast of what can be.
+    compiled: by torch.compile, which takes half a minute at first."""
 
     def __init__(
         self,
@@ -69,9 +72,11 @@ class ClipGenTask:
         pairs: Pairs,
         held_out: Pairs,
         *,
+        start: Transformer | None = None,
         conditions: Conditions,
         dropout: float,
         bf16: bool,
+        compiled: bool = False,
         settings: dict[str, Any],
     ) -> None:
         torch.manual_seed(options.seed)
@@ -80,6 +85,14 @@ class ClipGenTask:
         self.model = Transformer(geometry, dropout, null).to(tokenizer.device)
         # as GPT-2 does; as nn.Embedding begins, positions and conditions, which begin near 0, would drown
         nn.init.normal_(self.model.tokens.weight, std=0.02)
+        if start is not None:
+            learned = {name: value for name, value in start.state_dict().items() if name != "null_condition"}
+            self.model.load_state_dict(self.model.state_dict() | learned)
+            settings = settings | {"start": fingerprint(start)}
+        self._surprise = self._next_token_loss
+        if compiled:
+            use_cache_folder()
+            self._surprise = Compiled(self._surprise)
         self.options, self.tokenizer, self.bf16 = options, tokenizer, bf16
         self.pairs, self.held_out, self.conditions = pairs, held_out, conditions
         self._order, self._key = Order(options.seed, len(pairs)), torch.tensor([options.seed])
@@ -107,7 +120,10 @@ class ClipGenTask:
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         conditions, tokens = self.batch(step)
         with torch.autocast(self.tokenizer.device.type, torch.bfloat16, enabled=self.bf16):
-            return next_token_loss(self.model, conditions, tokens), {}
+            return self._surprise(conditions, tokens), {}
+
+    def _next_token_loss(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        return next_token_loss(self.model, conditions, tokens)
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> dict[str, float]:

@@ -36,7 +36,7 @@ def _clip_gen(geometry: Geometry) -> Preset:
 
 PRESETS = {
     "tiny": Preset(
-        Geometry(layers=6, width=192, heads=3), size=64, dropout=0.0, condition_noise=0.75, condition_dropout=0.1,
+        Geometry(layers=4, width=192, heads=3), size=64, dropout=0.0, condition_noise=0.6, condition_dropout=0.1,
         rate=2e-3, rate_for=0, warmup=0.05,
     ),
     "gpt2-medium": _clip_gen(MEDIUM),

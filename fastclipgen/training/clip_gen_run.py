@@ -12,7 +12,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.training import processes
 from fastclipgen.training.clip_gen_presets import preset
 from fastclipgen.training.clip_gen_setup import ClipGenOptions, decided, make_clip_gen
-from fastclipgen.training.run import carry_out, check_options, device_of, uses_bf16
+from fastclipgen.training.run import carry_out, check_options, compiles, device_of, uses_bf16
 from fastclipgen.training.task import TrainOptions
 
 
@@ -29,6 +29,7 @@ def train_clip_gen(
     threads: int = 0,
     device: str = "auto",
     precision: str = "auto",
+    compile: str = "auto",
     evaluate_every: int = 500,
     save_every: int = 250,
     tensorboard: bool = False,
@@ -59,7 +60,8 @@ def train_clip_gen(
     with processes.together(device_of(device)) as place:
         processes.places(batch)  # said before anything is computed
         bf16 = uses_bf16(precision, place)
-        task = make_clip_gen(options, chosen, out, bf16=bf16, device=place, fresh=fresh, quiet=quiet)
+        compiled = compiles(compile, steps, place)
+        task = make_clip_gen(options, chosen, out, bf16=bf16, compiled=compiled, device=place, fresh=fresh, quiet=quiet)
         kind = chosen.data.partition(":")[0]
         record = {
             "model": "clip-gen",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from fastclipgen.assets import asset
 from fastclipgen.data.source import Source, open_source
 from fastclipgen.errors import UserError
 from fastclipgen.generators.vqgan import Vqgan
-from fastclipgen.models.transformer import Geometry
-from fastclipgen.models.transformer_dialects import HEAD_WIDTH
+from fastclipgen.models.transformer import Geometry, Transformer
+from fastclipgen.models.transformer_dialects import HEAD_WIDTH, build
 from fastclipgen.perceptors.auto import resolve
 from fastclipgen.training import processes, token_cache
 from fastclipgen.training.clip_gen import ClipGenTask, Conditions, Pairs
@@ -24,9 +24,12 @@ from fastclipgen.training.clip_gen_presets import preset
 from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.token_cache import TokenCache
 from fastclipgen.training.tokenizer import Tokenizer
+from fastclipgen.weights.checkpoint import read_tensors
+from fastclipgen.weights.names import file_of
 
 BUILTIN = "builtin"
-ENDLESS = 65_536  # pictures kept of a source without an end
+RANDOM = "random"
+ENDLESS = 49_152  # pictures kept of a source without an end
 AT_ONCE = 256  # pictures of a source's step, and of a block of the cache
 
 
@@ -45,6 +48,7 @@ class ClipGenOptions:
     short_side: int = 0  # of a picture before the crop; 0: size
     pictures: int = 0  # in the cache; 0: every picture once, or ENDLESS. More than there are: further crops of them
     held_out: int = 1024  # pictures to measure on, at most
+    start: str = RANDOM  # or PATH of a transformer's weights
     vqgan: str = BUILTIN  # or PATH[:YAML]
     clip: str = BUILTIN  # as --clip
     cache: Path | None = None  # folder; None: in that of the run
@@ -66,6 +70,7 @@ def make_clip_gen(
     out: Path,
     *,
     bf16: bool,
+    compiled: bool,
     device: torch.device,
     fresh: bool = False,
     quiet: bool = False,
@@ -77,6 +82,7 @@ def make_clip_gen(
     """
     tokenizer = open_tokenizer(asked, device, notice)
     shape = geometry(asked, tokenizer)
+    start = None if asked.start == RANDOM else weights_of(asked.start, shape)
     source = open_source(asked.data, asked.size, options.seed, AT_ONCE, asked.short_side, notice)
     rows = asked.pictures or source.pictures or ENDLESS
     folder = asked.cache or out / "cache"
@@ -88,9 +94,11 @@ def make_clip_gen(
         tokenizer,
         Pairs(train.tokens, train.embeddings),
         held_out(source, tokenizer, asked.held_out),
+        start=start,
         conditions=Conditions(asked.condition_noise, asked.condition_dropout),
         dropout=asked.dropout,
         bf16=bf16,
+        compiled=compiled,
         settings={**made_of, "rows": rows},
     )
 
@@ -114,6 +122,19 @@ def geometry(asked: ClipGenOptions, tokenizer: Tokenizer) -> Geometry:
         block=tokenizer.length,
         condition=tokenizer.width,
     )
+
+
+def weights_of(path: str, shape: Geometry) -> Transformer:
+    """The transformer in a file, to go on from. Raises UserError where it is of another geometry."""
+    found = build(read_tensors(file_of(path, "start"), "the transformer"), f"'{path}'")
+    if found.geometry != shape:
+        wanted, got = (asdict(geometry) for geometry in (shape, found.geometry))
+        differing = [name for name in wanted if wanted[name] != got[name]]
+        raise UserError(
+            f"--start '{path}' has {', '.join(f'{name} {got[name]}' for name in differing)}, but this training is of "
+            f"{', '.join(f'{name} {wanted[name]}' for name in differing)}; give the options that it was trained with"
+        )
+    return found
 
 
 def filled(

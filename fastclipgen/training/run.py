@@ -8,10 +8,13 @@ from typing import Any
 
 import torch
 
+from fastclipgen.engine.compiled import obstacle
 from fastclipgen.errors import UserError
 from fastclipgen.training import processes
 from fastclipgen.training.files import replace_file
 from fastclipgen.training.loop import Task, Training, TrainOptions
+
+REPAID_FROM = 300  # steps, by torch.compile
 
 
 def multiplies_bf16() -> bool:
@@ -28,6 +31,15 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
     if precision == "auto":
         return torch.cuda.is_bf16_supported() if device.type == "cuda" else multiplies_bf16()
     return precision == "bf16"
+
+
+def compiles(asked: str, steps: int, device: torch.device) -> bool:
+    """Whether torch.compile is used: "auto" where it can be and the steps repay it. Raises UserError for "on" where it
+    cannot be."""
+    why_not = obstacle(device)
+    if asked == "on" and why_not:
+        raise UserError(f"--compile on cannot be: {why_not}; use --compile off")
+    return asked == "on" or (asked == "auto" and steps >= REPAID_FROM and why_not is None)
 
 
 def device_of(name: str) -> torch.device:

@@ -7,13 +7,12 @@ from pathlib import Path
 import torch
 
 from fastclipgen.data.source import open_source
-from fastclipgen.engine.compiled import obstacle
 from fastclipgen.errors import UserError
 from fastclipgen.models.vqgan import Geometry
 from fastclipgen.models.vqgan_layers import CHANNELS
 from fastclipgen.training import processes
 from fastclipgen.training.codebook import CodeOptions
-from fastclipgen.training.run import carry_out, check_options, device_of, uses_bf16
+from fastclipgen.training.run import carry_out, check_options, compiles, device_of, uses_bf16
 from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.vq_losses import open_perceptual
 from fastclipgen.training.vqgan import VQGANOptions, VQGANTask
@@ -21,7 +20,6 @@ from fastclipgen.training.vqgan import VQGANOptions, VQGANTask
 FREE = 0.15  # of the steps nothing is quantised, unless said otherwise
 RESTARTS_END = 0.75  # of the steps
 LEAST_JUDGED = 24  # pixels of a picture's side
-REPAID_FROM = 300  # steps, by torch.compile
 
 
 def train_vqgan(
@@ -88,7 +86,7 @@ def train_vqgan(
     chosen = VQGANOptions(geometry, codes, adversarial, discriminator_start, start=start, perceptual=perceptual)
     with processes.together(device_of(device)) as place:
         bf16 = uses_bf16(precision, place)
-        compiled = _compiles(compile, steps, place)
+        compiled = compiles(compile, steps, place)
         source = open_source(data, size, seed, batch)
         distance = open_perceptual(perceptual, perceptual_weights, place)
         task = VQGANTask(options, chosen, source, perceptual=distance, device=place, bf16=bf16, compiled=compiled)
@@ -97,21 +95,12 @@ def train_vqgan(
         return carry_out(task, options, out, f"{kind}_vqgan", record, tensorboard=tensorboard, fresh=fresh, quiet=quiet)
 
 
-def _compiles(asked: str, steps: int, device: torch.device) -> bool:
-    """Whether torch.compile is used: "auto" where it can be and the steps repay it. Raises UserError for "on" where it
-    cannot be."""
-    why_not = obstacle(device)
-    if asked == "on" and why_not:
-        raise UserError(f"--compile on cannot be: {why_not}; use --compile off")
-    return asked == "on" or (asked == "auto" and steps >= REPAID_FROM and why_not is None)
-
-
 def check_geometry(geometry: Geometry, size: int, start: str = "random") -> None:
     """Raises UserError for a VQGAN that cannot be made, begin so, or take pictures of `size`
     pixels."""
     g = geometry
     if not g.multipliers:
-        raise UserError("expected one or more --multipliers, got none; 1,2,3,4 is usual for 64 pixels")
+        raise UserError("expected one or more --multipliers, got none; 1,2,4 is usual for 64 pixels")
     if g.channels < 1 or g.channels % CHANNELS or min(g.multipliers) < 1:
         raise UserError(
             f"expected --channels of a multiple of {CHANNELS} and --multipliers of 1 or more, got {g.channels} and "

@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from fastclipgen.clip_gen import bridge_file, gallery
+from fastclipgen.guidance import modality_gap
 from fastclipgen.outputs.metadata import read_metadata
+from fastclipgen.perceptors import as_perceptor
 from fastclipgen.sampling.sampler import Sampler
 
 from ..clip_gen import tiny
 from ..models.vqgan_checkpoints import Sizes
+from .conftest import Eye
 
 FILES = ("--clip-gen", "tiny.safetensors", "--vqgan", "tiny.ckpt")
 SMALL = (*FILES, "--clip", "builtin", "--seed", "5", "--candidates", "6", "--device", "cpu")
@@ -99,6 +104,15 @@ def test_variations_of_a_picture(cli: Callable, weights: Path) -> None:
     assert bridged.code == 0, bridged.err
     cli("a red circle", *SMALL, "-o", "plain.png")
     assert not np.array_equal(read(weights / "plain.png"), read(weights / "bridged.png"))
+    eye = as_perceptor(Eye())
+    seen = gallery.of_folder("gallery", eye, torch.device("cpu"), print)
+    (weights / "knn.safetensors").write_bytes(bridge_file.to_bytes(gallery.learn("knn", seen, eye)))
+    learned = cli("a red circle", *SMALL, "--text-to-image", "knn.safetensors", "-o", "learned.png")
+    assert learned.code == 0, learned.err
+    difference = read(weights / "learned.png").astype(int) - read(weights / "bridged.png")
+    assert np.abs(difference).max() <= 2  # the file keeps pictures in half precision
+    assert read_metadata(weights / "learned.png")["settings"]["text_to_image"] == "knn.safetensors"
+    assert read_metadata(weights / "plain.png")["settings"]["text_to_image"] == "none"
 
 
 def test_ctrl_c_saves_the_best_of_what_is_finished(
@@ -147,10 +161,20 @@ def test_mistakes(refused: Callable, weights: Path) -> None:
 def test_built_in_weights_are_found_where_the_package_keeps_them(
     cli: Callable, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {"shapes_clip_gen.safetensors": "tiny.safetensors", "shapes_vqgan.safetensors": "tiny.ckpt"}
-    for module in ("clip_gen.networks", "generators.vqgan"):
+    files = {
+        "shapes_clip_gen.safetensors": "tiny.safetensors", "shapes_vqgan.safetensors": "tiny.ckpt",
+        "shapes_bridge.safetensors": "bridge.safetensors",
+    }  # fmt: skip
+    random = torch.nn.functional.normalize(torch.randn(2, 30, 27), dim=-1)
+    (weights / "bridge.safetensors").write_bytes(bridge_file.to_bytes(modality_gap.procrustes(*random)))
+    for module in ("clip_gen.networks", "clip_gen.bridge_file", "generators.vqgan"):
         monkeypatch.setattr(f"fastclipgen.{module}.asset", lambda name: weights / files[name])
     done = cli("x", "--generator", "clip-gen", "--candidates", "2", "--seed", "5", "-o", "out.png")
     assert done.code == 0, done.err
     settings = read_metadata(weights / "out.png")["settings"]
     assert (settings["clip_gen"], settings["vqgan"], settings["clip"]) == ("builtin", "builtin", ["builtin"])
+    assert settings["text_to_image"] == "builtin"
+    plain = cli("x", "--generator", "clip-gen", "--candidates", "2", "--seed", "5", "--text-to-image", "none")
+    assert plain.code == 0, plain.err
+    [path] = (weights / "outputs").glob("*.png")
+    assert not np.array_equal(read(path), read(weights / "out.png"))

@@ -51,7 +51,7 @@ def test_every_option_arrives(cli: Callable, trained: list[dict[str, Any]], fold
         "--clip": "ViT-B-32", "--dropout": "0.2", "--condition-noise": "0.3", "--condition-dropout": "0.4",
         "--weight-decay": "0.5", "--warmup": "6", "--ema": "0.7", "--device": "cpu", "--learning-rate": "0.8",
         "--out": "here", "--steps": "9", "--batch": "1", "--seed": "3", "--threads": "1", "--precision": "fp32",
-        "--evaluate-every": "4", "--save-every": "5",
+        "--evaluate-every": "4", "--save-every": "5", "--compile": "off", "--start": "t.pt",
     }  # fmt: skip
     flags = ("--tensorboard", "--fresh", "--quiet")
     done = cli("train", "clip-gen", *(x for pair in given.items() for x in pair), *flags)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fastclipgen.models.vqgan import Geometry
-from fastclipgen.training import vqgan_run
+from fastclipgen.training import run, vqgan_run
 from fastclipgen.weights.checkpoint import read_tensors
 
 TINY = (
@@ -108,5 +108,5 @@ def test_no_gpu(refused: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_compiling_that_cannot_be(refused: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vqgan_run, "obstacle", lambda device: "no compiler")
+    monkeypatch.setattr(run, "obstacle", lambda device: "no compiler")
     assert "--compile on cannot be: no compiler" in refused("train", "vqgan", *TINY, "--compile", "on")

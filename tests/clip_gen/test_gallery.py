@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from fastclipgen.clip_gen import gallery
+from fastclipgen.data.shapes import ShapesDataset
 from fastclipgen.errors import UserError
 from fastclipgen.guidance import modality_gap
 from fastclipgen.guidance.targets import encode_views
@@ -36,7 +37,8 @@ def folder(tmp_path: Path) -> Path:
 
 def learn(kind: str, folder: Path, notes: list[str] | None = None) -> gallery.Bridge:
     notes = [] if notes is None else notes
-    return gallery.learn(kind, str(folder), as_perceptor(Eye()), torch.device("cpu"), notes.append)
+    eye = as_perceptor(Eye())
+    return gallery.learn(kind, gallery.of_folder(str(folder), eye, torch.device("cpu"), notes.append), eye)
 
 
 def embedded(folder: Path, *names: str) -> torch.Tensor:
@@ -97,3 +99,15 @@ def test_folders_that_teach_nothing(folder: Path, tmp_path: Path) -> None:
     (folder / "more" / "grey.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"captions in '.*grey\.txt' cannot be read"):
         learn("shift", folder)
+
+
+def test_the_shapes_world_captions_itself() -> None:
+    eye = as_perceptor(Eye())
+    seen = gallery.of_shapes(40, eye, torch.device("cpu"), seed=4)
+    batch = ShapesDataset(4, 16).batch(range(40))
+    assert seen.captions == batch.captions
+    expected = encode_views(eye, torch.from_numpy(batch.images).permute(0, 3, 1, 2))
+    torch.testing.assert_close(seen.pictures, expected, atol=1e-6, rtol=1e-6)
+    bridge = gallery.learn("procrustes", seen, eye)
+    wanted = modality_gap.procrustes(texts(*(own[0] for own in batch.captions)), seen.pictures)
+    torch.testing.assert_close(bridge(texts("x")), wanted(texts("x")))

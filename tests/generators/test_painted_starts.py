@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -31,6 +33,31 @@ def test_a_start_is_the_same_alone_and_at_every_size() -> None:
     assert torch.equal(together[1:2], figure_on_ground(SEEDS[1:2], 64, 64))
     larger = F.avg_pool2d(figure_on_ground(SEEDS, 256, 256), 4)
     torch.testing.assert_close(larger, together, atol=0.02, rtol=0)
+
+
+def test_varied_figures_have_many_outlines_and_colours_of_their_own() -> None:
+    seeds = torch.arange(200)
+    pictures = figure_on_ground(seeds, 64, 64, varied=True)
+    assert torch.equal(pictures[7:8], figure_on_ground(seeds[7:8], 64, 64, varied=True))
+    larger = F.avg_pool2d(figure_on_ground(seeds[:9], 256, 256, varied=True), 4)
+    assert (larger - pictures[:9]).abs().mean() < 0.003, "the same scene at every size"
+    corner = pictures[:, :, 0, 0]
+    away = (pictures - corner[:, :, None, None]).abs().amax(1)  # [B, H, W]
+    contrast = away.amax((1, 2))
+    assert contrast.min() > 0.25
+    assert (pictures[:, :, 32, 32] - corner).abs().amax(0).min() > 0.6, "any channel may differ, and by much"
+    covers = away > contrast[:, None, None] / 2
+    rows = (torch.arange(64) - 31.5)[:, None].expand(64, 64)
+    roundness = []
+    for cover in covers:
+        y, x = rows[cover], rows.T[cover]
+        spread = (y - y.mean()).square().mean() + (x - x.mean()).square().mean()
+        roundness.append(float(cover.sum() / (2 * math.pi * spread)))  # 1 of a disc, less of all else
+    assert sum(value > 0.95 for value in roundness) < 120
+    assert sum(value < 0.85 for value in roundness) > 25
+    plain = figure_on_ground(seeds, 64, 64)
+    faint = (plain[:, :, 32, 32] - plain[:, :, 0, 0]).abs().amax(1)
+    assert faint.min() < 0.15, "discs may be of any two colours"
 
 
 @pytest.mark.parametrize("name", PAINTED)

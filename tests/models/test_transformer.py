@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fastclipgen.errors import UserError
-from fastclipgen.models.transformer import LARGE, MEDIUM, Geometry, Transformer
+from fastclipgen.models.transformer import LARGE, MEDIUM, Geometry, Transformer, causal_attention
 
 TINY = Geometry(layers=3, width=32, heads=4, vocabulary=11, block=9, condition=6)
 
@@ -81,6 +81,22 @@ def test_the_cache_is_one_tensor_of_the_precision_of_the_weights(model: Transfor
     assert len({part.untyped_storage().data_ptr() for part in parts}) == 1
     assert len({part.data_ptr() for part in parts}) == len(parts)
     assert all(part.is_contiguous() and part.eq(0).all() for part in parts)
+
+
+def test_attention_in_bfloat16_on_a_processor_is_attention() -> None:
+    whole = [torch.randn(2, 3, 20, 8, generator=torch.Generator().manual_seed(k)) for k in range(4)]
+    query, key, value = (part.bfloat16().requires_grad_() for part in whole[:3])
+    exact = [part.detach().float().requires_grad_() for part in (query, key, value)]
+    found, expected = causal_attention(query, key, value, 0.0), causal_attention(*exact, 0.0)
+    torch.testing.assert_close(found.float(), expected, atol=0.03, rtol=0.02)
+    found.backward(whole[3].bfloat16())
+    expected.backward(whole[3])
+    for mine, theirs in zip((query, key, value), exact, strict=True):
+        assert mine.grad is not None
+        assert theirs.grad is not None
+        torch.testing.assert_close(mine.grad.float(), theirs.grad, atol=0.06, rtol=0.05)
+    with torch.no_grad():  # nothing seen ahead: the first position is its own value
+        assert torch.equal(causal_attention(*(part.bfloat16() for part in whole[:3]), 0.0)[:, :, 0], value[:, :, 0])
 
 
 @pytest.mark.parametrize("silent", ["mix", "narrow"])

@@ -101,6 +101,18 @@ def test_it_learns_what_follows_from_embeddings(tmp_path: Path) -> None:
     assert after["similarity"] == pytest.approx(after["similarity_of_truth"], abs=0.1)
 
 
+def test_a_compiled_step_is_the_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    steps = [task(dropout=0.0), task(dropout=0.0, compiled=True)]
+    for step in steps:
+        step.loss(1)[0].backward()
+    eager, compiled = (step.model for step in steps)
+    for (name, mine), theirs in zip(eager.named_parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(
+            theirs.grad, mine.grad, atol=1e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
 def test_only_linear_weights_decay_and_the_betas_are_clip_gens() -> None:
     recipe = task().recipe
     assert recipe.betas == (0.9, 0.95)

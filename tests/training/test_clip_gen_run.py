@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from fastclipgen.errors import UserError
 from fastclipgen.models.transformer_dialects import build
@@ -62,6 +63,28 @@ def test_a_run_on_shapes_with_the_built_in_clip(tmp_path: Path, looks: list[int]
     assert (record["data"], record["rows"], record["options"]["steps"]) == ("shapes", 10, 2)
     train_clip_gen(out, **options(tmp_path, pictures=10, condition_dropout=0.1, fresh=True))
     assert looks == [4, 4, 2, 4, 4], "the cache was good"
+
+
+def test_a_run_begins_with_the_weights_of_another(tmp_path: Path) -> None:
+    train_clip_gen(tmp_path / "first", **options(tmp_path, ema=0.0))
+    first = tmp_path / "first" / "shapes_clip_gen.safetensors"
+    cache = tmp_path / "first" / "cache"
+
+    def given(**more: Any) -> dict[str, Any]:
+        return options(tmp_path, **{"start": str(first), "cache": cache, "ema": 0.0, "learning_rate": 1e-9, **more})
+
+    train_clip_gen(tmp_path / "second", **given(condition_dropout=0.5))
+    before, after = load_file(first), load_file(tmp_path / "second" / "shapes_clip_gen.safetensors")
+    assert after.pop("null_condition").eq(0).all()
+    assert before.keys() - {"null_condition"} == after.keys()
+    for name, value in after.items():
+        assert torch.equal(value, before[name]), name
+    record = json.loads((tmp_path / "second" / "metrics.json").read_text())
+    assert len(record["start"]) == 32
+    with pytest.raises(UserError, match=r"has layers 1, but this training is of layers 2; give the options"):
+        train_clip_gen(tmp_path / "third", **given(layers=2))
+    with pytest.raises(UserError, match=r"none\.pt"):
+        train_clip_gen(tmp_path / "third", **given(start=str(tmp_path / "none.pt")))
 
 
 def test_a_cache_goes_on_where_it_was_interrupted(tmp_path: Path, looks: list[int]) -> None:
