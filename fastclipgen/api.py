@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fastclipgen.clip_gen.job import SampleJob
-from fastclipgen.config import defaults, resources
+from fastclipgen.config import defaults, edits, resources
 from fastclipgen.config.aims import Aims, own_settings
 from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
@@ -250,6 +250,7 @@ class Job:
             constraints=self.aims.constraints(),
             pulls=self.aims.pulls,
             recut=self.aims.recut,
+            edits=edits.load(config, self.generator, self.device, self.notice),
             ema=Ema(config.ema),
             best=KeepBest() if config.keep_best else None,
             plateau=None if config.auto_stop is None else Plateau(config.auto_stop),

@@ -18,7 +18,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.outputs.images import DEFAULT_QUALITY, check_output, save_image, to_uint8
 from fastclipgen.outputs.naming import NameFields, expand
-from fastclipgen.outputs.video import DEFAULT_FPS, VideoWriter, sample_steps
+from fastclipgen.outputs.video import DEFAULT_FPS, VideoWriter, sample_steps, steps_before_each
 
 DEFAULT_FRAMES = 120
 
@@ -33,6 +33,7 @@ class Files:
         self.save_every, self.video, self.grid = args.save_every, args.video, args.grid
         self.quality = DEFAULT_QUALITY if args.quality is None else args.quality
         self.max_frames = DEFAULT_FRAMES if args.frames is None else args.frames
+        self.as_zoomed = args.frames is None  # a frame for each zoom, where there are any
         self.fps = DEFAULT_FPS if args.fps is None else args.fps
         if self.save_every is not None and self.save_every < 1:
             raise UserError(f"expected --save-every of 1 step or more, got {self.save_every}")
@@ -71,6 +72,8 @@ class Files:
         check_output(self.template, stored if self.metadata else None, quality=self.quality, size=size)
         if self.video:
             self._frames = sample_steps(job.steps, self.max_frames)
+            if config.zoom_every and self.as_zoomed:
+                self._frames = steps_before_each(job.steps, config.zoom_every)
 
     def after_step(self, job: Job | SampleJob, first: int, info: Any) -> None:
         """Snapshots and frames; `first`: index of the batch's first picture, info: engine.StepInfo."""

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fastclipgen.cli.edit_options import add_edit_arguments
 from fastclipgen.cli.guidance_options import add_guidance_arguments
 from fastclipgen.cli.parser import number, whole
 from fastclipgen.errors import UserError
@@ -90,6 +91,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ema", type=number, default=0.0, metavar="DECAY", help="publish a moving average of the parameters")
     add("--keep-best", action="store_true", help="publish the step with the lowest loss instead of the last")
     add_guidance_arguments(parser)
+    add_edit_arguments(parser)
     _add_sampling_arguments(parser)
     group = parser.add_argument_group("where it runs")
     add = group.add_argument
@@ -143,7 +145,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-metadata", action="store_true", help="store no settings in the pictures")
     add("--save-every", type=whole(), metavar="STEPS", help="also save the picture, without settings, so often")
     add("--video", metavar="TEMPLATE", help="a film of the run, .mp4, .gif or .webp, one for each picture")
-    add("--frames", type=whole(), help="of the film, at most; default 120")
+    add("--frames", type=whole(), help="of the film, at most; default 120, or one for each zoom")
     add("--fps", type=number, help="of the film; default 15")
     add("--grid", metavar="TEMPLATE", help="also one sheet of all pictures with their prompts")
     speech = group.add_mutually_exclusive_group()

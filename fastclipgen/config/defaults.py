@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastclipgen.config import sampling
+from fastclipgen.config import edited, sampling
 from fastclipgen.config.run import RunConfig
 from fastclipgen.errors import UserError
 
@@ -45,6 +45,8 @@ REAL: dict[str, dict[str, Any]] = {
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
 }  # fmt: skip
 ALPHA = 200 / 255  # of a start picture over noise: clipit's
+# A film that zooms is of one picture, and its end is as lively as its beginning.
+ZOOMED: dict[str, Any] = {"tracks": 1, "finalists": 1, "schedule": "constant"}
 # Of generator clip-gen; what its demo takes (demo.py of HFAiLab/clip-gen) is COMPAT_CLIP_GEN.
 SAMPLING: dict[str, Any] = {
     "candidates": 32, "keep": 1, "top_k": 500, "top_p": 0.95, "temperature": 1.0, "guidance": 1.0, "refine": 0,
@@ -54,10 +56,11 @@ CLIP_OF_CLIP_GEN = "ViT-B-32:openai"  # what the published transformer was train
 
 
 def resolve_generator(config: RunConfig, builtin: bool) -> str:
-    """The generator's name: with the built-in CLIP its learned prior, with a real one the multi-resolution stack."""
+    """The generator's name: with the built-in CLIP its learned prior, which gives no edited picture back; with a real
+    one, and for edits, the multi-resolution stack."""
     if config.generator != "auto":
         return config.generator
-    return "vae" if builtin else "stack"
+    return "vae" if builtin and not (config.overlay or config.zoom_every) else "stack"
 
 
 def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learning_rates: dict[str, float]) -> RunConfig:
@@ -67,6 +70,8 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
     the guide is the built-in CLIP; learning_rates: the default of each optimiser, used when the user named one.
     """
     table = COMMON | {"size": 224} | (BUILTIN if builtin else REAL).get(generator, {})
+    if config.zoom_every:
+        table |= ZOOMED
     side = int(table["size"])
     optimizer = str(table["optimizer"]) if config.optimizer == "auto" else config.optimizer
     rate = table["learning_rate"] if optimizer == table["optimizer"] else learning_rates.get(optimizer, 0.05)
@@ -94,6 +99,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
             "finalists": finalists,
             "init_alpha": alpha,
             **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "schedule", "constraints")},
+            **edited.decided(config),
         }
     )
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from fastclipgen.config import sampling
-from fastclipgen.config.asked import PROMPT_KINDS, Asked
+from fastclipgen.config import edited, sampling
+from fastclipgen.config.asked import PROMPT_KINDS
 from fastclipgen.errors import UserError, nearest
 from fastclipgen.guidance.prompts import parse_prompts, parse_target, phases_of
 
@@ -24,7 +24,7 @@ WEIGHTS = ("vqgan", "autoencoder")  # settings that name weights, each those of 
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
-class RunConfig(Asked):
+class RunConfig(edited.Edited):
     """Everything that decides what a picture looks like. Field order is the order in `fastclipgen info`."""
 
     seed: int | None = Field(
@@ -159,6 +159,7 @@ def make_config(values: dict[str, Any]) -> RunConfig:
             "change_prompt_every turns the phases of a story, but no prompt has any; write them as 'a fox ^ a wolf'"
         )
     config = _with_weights(config)
+    edited.check(config)
     sampling.check(config)
     return config
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fastclipgen.config.asked import LATENT_PULLS
+from fastclipgen.config.edited import EDITS
 from fastclipgen.errors import UserError, unknown
 from fastclipgen.guidance.prompts import parse_image_prompt, parse_noise_prompt, parse_prompt, parse_prompts, phases_of
 
@@ -32,7 +33,7 @@ OWN = (
 REFINING = (
     "generator_options", "views", "batches", "cutouts", "loss", "prompt_sum", "constraints", "optimizer",
     "learning_rate", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every", "image_prompt_recut",
-    "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels",
+    "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels", *EDITS,
 )  # fmt: skip
 """Settings of the optimisation, which clip-gen has only with `refine`."""
 

@@ -71,6 +71,11 @@ class CapturedStep:
         self._graph.replay()
         return self._state, self._loss.clone(), self._images.clone()
 
+    def put(self, state: RunState) -> RunState:
+        """The next call begins with the values of `state`. Returns the state that is kept."""
+        overwrite(self._state, state)
+        return self._state
+
 
 def copy_of(state: RunState) -> RunState:
     """The same values in memory of its own, every tensor apart from every other."""

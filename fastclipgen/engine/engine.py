@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from fastclipgen.engine.editing import edited, owned
 from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.engine.race import Race
 from fastclipgen.engine.readback import Readback
@@ -91,7 +92,7 @@ class Engine:
         pictures = len(task.seeds)
         seeds = self._best_starts(task) if params is None else None
         task, params = self.prepared(task, params, seeds)
-        tracks = len(task.seeds) // pictures
+        task, tracks = owned(self.recipe, task), len(task.seeds) // pictures
         state, done = begin(self.recipe, params), 0
         over = Readback(task.seeds.device)
         losses, race = Readback(task.seeds.device), Race(tracks, self.finalists, len(self.rates))
@@ -99,6 +100,8 @@ class Engine:
         for step in range(len(self.rates)):
             if interrupted is not None and interrupted():
                 break
+            if edits := [edit for edit in self.recipe.edits if edit.due(step)]:
+                state = self.stepper.put(edited(self.recipe, task, state, edits, self.stepper.way.cut.rows))
             state, loss, images = self.stepper.take(state, step)
             done = step + 1
             # of several tracks the callbacks see the first of each picture: the one with the best start, or standing

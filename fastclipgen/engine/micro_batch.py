@@ -47,11 +47,10 @@ def bounds(count: int, most: int) -> list[tuple[int, int]]:
 
 
 def blocks(task: Task, cut: Cut) -> list[Task]:
-    """The task of each piece of rows."""
+    """The task of each piece of rows, in the memory of the whole, which edits may write into between steps."""
     if not 0 < cut.rows < len(task.seeds):
         return [task]
-    index = torch.arange(len(task.seeds), device=task.seeds.device)
-    return [task.rows(index[first:last]) for first, last in bounds(len(index), cut.rows)]
+    return [task.rows(slice(first, last)) for first, last in bounds(len(task.seeds), cut.rows)]
 
 
 def slope_of_blocks(slope: Callable[[Task, Params], Slope], parts: Sequence[Task], params: Params) -> Slope:

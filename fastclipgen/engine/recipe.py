@@ -15,6 +15,7 @@ from fastclipgen.engine.optimizers import Optimizer
 from fastclipgen.engine.plateau import Plateau
 from fastclipgen.generators.base import Generator
 from fastclipgen.guidance.constraints import Constraint
+from fastclipgen.guidance.edits import Edit
 from fastclipgen.guidance.pulls import Pull
 from fastclipgen.guidance.targets import Targets
 from fastclipgen.ops.cutout_params import CutoutSpec
@@ -55,6 +56,7 @@ class Recipe:
     constraints: tuple[Constraint, ...] = ()
     pulls: tuple[Pull, ...] = ()
     recut: Recut | None = None  # not for guides that see a spot
+    edits: tuple[Edit, ...] = ()  # those due before the same step happen in this order
     ema: Ema = field(default_factory=Ema)
     best: KeepBest | None = None
     plateau: Plateau | None = None  # not with ema, which would go on when a picture is over
@@ -72,8 +74,8 @@ class Task(NamedTuple):
     mask: Tensor | None = None  # 1 where the picture may change
     origin: Tensor | None = None  # what pulls without a goal of their own draw to
 
-    def rows(self, index: Tensor) -> Task:
-        """The task of the pictures `index` (int64 [M])."""
+    def rows(self, index: Tensor | slice) -> Task:
+        """The task of the pictures `index` (int64 [M]); of a slice, in the same memory."""
         targets = tuple(target.at(index) for target in self.targets)
         rest = (None if x is None else x[index] for x in (self.start, self.mask, self.origin))
         return Task(self.seeds[index], targets, *rest)

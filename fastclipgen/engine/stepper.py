@@ -115,6 +115,10 @@ class Stepper:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
+    def put(self, state: RunState) -> RunState:
+        """What to take the next step from instead of the state that `take` returned last: `state`, made of it."""
+        return state if self._captured is None else self._captured.put(state)
+
     def _attempt(self, state: RunState, number: Tensor, rate: Tensor) -> tuple[RunState, Tensor, Tensor]:
         if self._captured is not None:
             return self._captured(number, rate)

@@ -38,6 +38,7 @@ class Autoencoder(Generator):
     default_lr = 0.05
     default_views_preset = "vqgan"
     latent = "latents"
+    reencodes = True
     weights = "autoencoder"
 
     def __init__(self, height: int, width: int, model: Halves, noise: float = 0.5) -> None:
@@ -78,8 +79,8 @@ class Autoencoder(Generator):
         self.check_images(images)
         if self.model.encoder is None:
             raise UserError(
-                "a start picture goes through the autoencoder's encoder, but there is none beside its decoder; put "
-                "taesd_encoder.pth, or that of the same kin, into the same folder"
+                "a start picture, or an edited one, goes through the autoencoder's encoder, but there is none beside "
+                "its decoder; put taesd_encoder.pth, or that of the same kin, into the same folder"
             )
         with torch.no_grad():
             return {"latents": self.model.encoder(self.grid.pad(images)).float().contiguous()}

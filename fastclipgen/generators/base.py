@@ -27,7 +27,8 @@ class Generator(nn.Module):
     defines `canvas`, `publish` and `canvas_size`. One that draws with weights from a file of the user's names the
     setting that says which (`weights`), takes what `load_weights` makes of it as `model` after height and width, and
     defines `check_weights`. One whose parameters are the latent of a model, in which pictures can be compared, says
-    which of them is (`latent`).
+    which of them is (`latent`). One whose `init_from` gives any picture back nearly as it was, and at once, not by a
+    fit, says so (`reencodes`): its pictures can be edited in the middle of a run.
     """
 
     name: str = "generator"
@@ -36,6 +37,7 @@ class Generator(nn.Module):
     default_views_preset: str = "crops"
     weights: str | None = None
     latent: str | None = None
+    reencodes: bool = False
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()

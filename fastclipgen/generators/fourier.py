@@ -26,6 +26,7 @@ class Fourier(PaintedStarts):
     """
 
     name = "fourier"
+    reencodes = True
 
     scale: Tensor
     colour: Tensor

@@ -19,6 +19,7 @@ class Pixels(PaintedStarts):
 
     name = "pixels"
     default_lr = 0.03
+    reencodes = True
 
     def __init__(self, height: int, width: int, noise: float = 0.01) -> None:
         super().__init__(height, width)

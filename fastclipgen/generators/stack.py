@@ -46,6 +46,7 @@ class Stack(PaintedStarts):
     default_optimizer = "sgd"
     default_lr = 0.2
     default_views_preset = "das"
+    reencodes = True
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class Vqgan(PaintedStarts):
     default_lr = 0.1
     default_views_preset = "vqgan"
     latent = "z"
+    reencodes = True
     weights = "vqgan"
     varied = True
 

@@ -97,8 +97,8 @@ class Targets:
         """Bool [B,P]: which targets count at a step; None: all."""
         return None if self.story is None else self.story.active(step)
 
-    def at(self, index: Tensor) -> Targets:
-        """The targets of the pictures `index` (int64 [M])."""
+    def at(self, index: Tensor | slice) -> Targets:
+        """The targets of the pictures `index` (int64 [M]); of a slice, in the same memory."""
         story = self.story and Story(self.story.phases[index], self.story.count[index], self.story.every[index])
         return Targets(self.embeddings[index], self.weights[index], self.stops[index], story)
 

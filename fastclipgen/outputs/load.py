@@ -38,6 +38,27 @@ def load_image(
     Raises UserError for an address, a missing, unreadable, damaged or truncated file, a folder, a file that is no
     image, more than `max_pixels` pixels (checked before decoding), and grey values of unknown range.
     """
+    colours, opacity = _read(path, max_pixels, notice, data)
+    if opacity is not None:
+        colours = torch.lerp(torch.tensor(background).view(3, 1, 1), colours, opacity)
+    return colours.contiguous()
+
+
+def load_overlay(path: str | Path, notice: Callable[[str], None] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The image file at `path` as its colours, float32 [3, H, W], and how opaque it is, [1, H, W], both in 0..1.
+
+    Otherwise, and in what it raises, as `load_image`.
+    """
+    colours, opacity = _read(path, MAX_PIXELS, notice)
+    if opacity is None:
+        opacity = torch.ones(colours.shape[1:])
+    return colours.contiguous(), opacity[None]
+
+
+def _read(
+    path: str | Path, max_pixels: int, notice: Callable[[str], None] | None, data: bytes | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The colours [3, H, W] of an image file, and its opacity [H, W], if it has any."""
     with open_image(path, max_pixels, data) as image:
         frames = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
         image.load()
@@ -53,11 +74,8 @@ def load_image(
         raise UserError(
             f"image '{path}' holds 32-bit values outside 0..1, whose white is unknown; save it with 8 or 16 bits"
         )
-    colours = colours.expand(3, -1, -1)
-    if alpha is not None:
-        opacity = torch.from_numpy(alpha).to(torch.float32) / 255.0  # [H, W]
-        colours = torch.lerp(torch.tensor(background).view(3, 1, 1), colours, opacity)
-    return colours.contiguous()
+    opacity = None if alpha is None else torch.from_numpy(alpha).to(torch.float32) / 255.0
+    return colours.expand(3, -1, -1), opacity
 
 
 def load_mask(path: str | Path, height: int, width: int, how: str = "cover") -> torch.Tensor:

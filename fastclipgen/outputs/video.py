@@ -30,6 +30,12 @@ def sample_steps(total_steps: int, max_frames: int = MAX_FRAMES) -> set[int]:
     return {(2 * n * total_steps + gaps) // (2 * gaps) for n in range(gaps + 1)}
 
 
+def steps_before_each(total_steps: int, every: int) -> set[int]:
+    """The steps of a film with one frame before each multiple of `every`, when the picture is about to be zoomed, and
+    the finished picture, `total_steps`, as the last."""
+    return {step - 1 for step in range(every, total_steps, every)} | {total_steps}
+
+
 class VideoWriter:
     """Collects frames and puts the finished video under the first free name of `template` (.mp4, .gif or .webp).
 

@@ -88,6 +88,15 @@ def test_stored_settings_make_the_picture_again(job: Make, others: dict[str, Any
         assert copy.metadata["sample"] == {**facts, "similarity": pytest.approx(facts["similarity"], abs=1e-5)}
 
 
+def test_refining_is_edited_between_its_steps(job: Make) -> None:
+    options = {"prompts": ["x", "y"], "candidates": 3, "refine": 3, "views": 1, "deterministic": True}
+    plain, zoomed = run(job(**options)), run(job(**options, zoom_every=1))
+    for one, other in zip(plain, zoomed, strict=True):
+        assert not np.array_equal(one.pixels, other.pixels)
+        assert other.metadata["settings"]["zoom"] == 0.99, "what is decided is stored"
+        assert np.array_equal(again(other).pixels, other.pixels)
+
+
 def test_refining_begins_with_the_sample_and_lowers_the_loss(job: Make) -> None:
     sampled = run(job(candidates=4, keep=2))
     drawn: list[np.ndarray] = []

@@ -20,12 +20,18 @@ OTHER: dict[str, Any] = {
     "change_prompt_every": 3, "image_prompt_recut": True, "spot": ["a"], "spot_off": ["a"], "spot_mask": "a.png",
     "target_images": ["a.png"], "target_pixels": ["a.png"], "init_weight": 1.0, "init_weight_dist": 1.0,
     "init_weight_cos": 1.0, "init_weight_decay": 1.0, "init_weight_pixels": 1.0,
+    "overlay": "a.png", "overlay_every": 5, "overlay_offset": 1, "overlay_until": 9, "overlay_alpha": 0.5,
+    "zoom_every": 5, "zoom": 1.1, "zoom_rotate": 2.0, "zoom_shift": (1, 2), "zoom_from": 3,
 }  # fmt: skip
 """A value of every setting that is not its default."""
+OVERLAY = {"overlay": "a.png", "overlay_every": 5}
 WITH: dict[str, dict[str, Any]] = {
     "change_prompt_every": {"prompts": ["a ^ b"]},
     "image_prompt_recut": {"image_prompts": ["a.png"]},
     "spot_mask": {"spot": ["a"]},
+    "overlay": {"overlay_every": 5},
+    **dict.fromkeys(("overlay_every", "overlay_offset", "overlay_until", "overlay_alpha"), OVERLAY),
+    **{name: {"zoom_every": 5} for name in ("zoom", "zoom_rotate", "zoom_shift", "zoom_from")},
 }
 """What some of them need beside them."""
 
@@ -57,11 +63,12 @@ def test_other_generators_refuse_what_only_clip_gen_has(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*sampling.REFINING, *(name for name in sampling.FOREIGN if name not in STARTS)])
 def test_clip_gen_refuses_what_takes_steps(name: str) -> None:
-    needed = WITH.get(name, {})
-    with pytest.raises(UserError, match=f"'{'spot' if 'spot' in needed else name}' has no effect"):
-        config(**{name: OTHER[name]}, **needed)
+    values = WITH.get(name, {}) | {name: OTHER[name]}
+    first = next((one for one in sampling.REFINING if one in values), name)
+    with pytest.raises(UserError, match=f"'{first}' has no effect"):
+        config(**values)
     if name in sampling.REFINING:
-        assert getattr(config(refine=1, **{name: OTHER[name]}, **needed), name) == OTHER[name]
+        assert getattr(config(refine=1, **values), name) == OTHER[name]
     else:
         with pytest.raises(UserError, match=f"'{name}' has no effect"):
             config(refine=1, **{name: OTHER[name]})

@@ -117,6 +117,12 @@ def test_start_picture_comes_back(kind: str, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_which_generators_take_pictures_that_were_edited(kind: str) -> None:
+    """Those that give any picture back, by an inverse or by an encoder that has learned one; no fits."""
+    assert make(kind, 16, 16).reencodes == (kind in {*TOLERANCE, "vqgan", "autoencoder"} - {"siren", "module"})
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_descent_reaches_a_picture(kind: str) -> None:
     """Gradients arrive, are finite, and a few steps bring every picture nearer to its own target."""
     generator = make(kind, 12, 17)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from fastclipgen.errors import UserError
-from fastclipgen.outputs.load import fit, load_image, load_mask
+from fastclipgen.outputs.load import fit, load_image, load_mask, load_overlay
 
 RED_LEFT = np.zeros((4, 6, 3), np.uint8)
 RED_LEFT[:, :3] = (255, 0, 0)
@@ -104,6 +104,17 @@ def test_animation_gives_the_first_picture_and_a_notice(tmp_path: Path):
     Image.new("RGB", (3, 2)).save(tmp_path / "b.gif")
     load_image(tmp_path / "b.gif", notice=notices.append)
     assert len(notices) == 1
+
+
+def test_an_overlay_keeps_its_colours_and_its_opacity(tmp_path: Path):
+    pixels = np.array([[[255, 0, 51, 0], [0, 255, 0, 51]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    colours, opacity = load_overlay(tmp_path / "a.png")
+    assert torch.allclose(colours, torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]], [[0.2, 0.0]]]))
+    assert torch.allclose(opacity, torch.tensor([[[0.0, 0.2]]]))
+    Image.fromarray(pixels).convert("L").save(tmp_path / "b.png")
+    colours, opacity = load_overlay(tmp_path / "b.png")
+    assert (colours.shape, opacity.tolist()) == ((3, 1, 2), [[[1.0, 1.0]]])
 
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path):

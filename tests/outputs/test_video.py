@@ -12,7 +12,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.outputs import atomic
 from fastclipgen.outputs.encoders import MAX_FRAMES
 from fastclipgen.outputs.naming import NameFields
-from fastclipgen.outputs.video import VideoWriter, sample_steps
+from fastclipgen.outputs.video import VideoWriter, sample_steps, steps_before_each
 
 FORMATS = [
     pytest.param("mp4", marks=pytest.mark.skipif(importlib.util.find_spec("av") is None, reason="needs PyAV")),
@@ -196,6 +196,14 @@ def test_what_the_encoder_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_sample_steps(total: int, frames: int, steps: set[int]):
     assert sample_steps(total, frames) == steps
+
+
+@pytest.mark.parametrize(
+    ("total", "every", "steps"),
+    [(10, 3, {2, 5, 8, 10}), (9, 3, {2, 5, 9}), (4, 1, {0, 1, 2, 4}), (3, 5, {3})],
+)
+def test_steps_before_each(total: int, every: int, steps: set[int]):
+    assert steps_before_each(total, every) == steps
 
 
 def test_sample_steps_are_even():
