@@ -63,7 +63,10 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time")
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
-    add("--cutouts", default="auto", metavar="PRESET", help="das, crops, crowson, vqgan, gentle, plain")
+    text = "original, updated, nrupdated, updatedpooling, latest, clipit, pixray, das, crops, gentle, plain"
+    add("--cutouts", default="auto", metavar="PRESET", help=f"how views are drawn: {text}")
+    text = "codes of Ji, Sh, Gn, Pe, Ro, Af, Er, Re, for --cutouts latest or nrupdated; default: Af,Pe,Ji,Er"
+    add("--augments", type=lambda codes: codes.split(","), metavar="CODE[,CODE]", help=text)
     add("--loss", default="auto", metavar="KIND", help="cosine, spherical, l1 or l2 (of unit vectors)")
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
     text = (

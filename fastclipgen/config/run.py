@@ -16,6 +16,7 @@ from fastclipgen.config import sampling
 from fastclipgen.config.asked import PROMPT_KINDS, Asked
 from fastclipgen.errors import UserError, nearest
 from fastclipgen.guidance.prompts import parse_prompts, phases_of
+from fastclipgen.ops.cutout_presets import preset
 
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
@@ -40,7 +41,10 @@ class RunConfig(Asked):
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
-    cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_spec")
+    cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_presets")
+    augments: list[str] | None = Field(
+        None, description="codes of nerdyrodent's augments, for cutouts latest, nrupdated"
+    )
     loss: Literal["auto", "cosine", "spherical", "l1", "l2"] = "auto"
     prompt_sum: bool = Field(False, description="add prompt losses up instead of averaging them")
     constraints: list[str] | None = Field(None, description="losses on the picture itself, NAME[:WEIGHT]; none: auto")
@@ -128,6 +132,12 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError(
             f"expected seeds up to {MAX_SEED}, but {pictures} pictures from seed {config.seed} go beyond it"
         )
+    if config.augments is not None:
+        if config.cutouts == "auto":
+            raise UserError(
+                "augments are chosen for one of the cutouts, but none were; add --cutouts latest or nrupdated"
+            )
+        preset(config.cutouts, config.augments)
     if config.compile == "on" and config.deterministic:
         raise UserError(
             "compile on and deterministic do not go together, as a compiler may add in another order on another day; "

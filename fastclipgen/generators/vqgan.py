@@ -42,7 +42,7 @@ class Vqgan(Generator):
     name = "vqgan"
     default_optimizer = "adam"
     default_lr = 0.1
-    default_views_preset = "vqgan"
+    default_views_preset = "latest"
     latent = "z"
     weights = "vqgan"
 

@@ -7,14 +7,14 @@ import torch
 
 from bench.loop_rb_views import ChainViews, homography, warp
 from fastclipgen.ops.cutout_params import sample_cutouts
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.ops.cutout_resample import pooled
-from fastclipgen.ops.cutout_spec import preset
 from fastclipgen.ops.cutouts import cutouts
 
 CPU = torch.device("cpu")
 IMAGE = torch.rand(1, 3, 48, 40, generator=torch.Generator().manual_seed(0))
 STILL = replace(
-    preset("vqgan"),
+    preset("latest"),
     affine_probability=0.0,
     perspective_probability=0.0,
     colour_probability=0.0,
@@ -87,7 +87,7 @@ def test_noise_has_a_scale_of_each_view_and_is_not_clamped() -> None:
 
 def test_a_gradient_reaches_every_pixel() -> None:
     image = IMAGE.clone().requires_grad_()
-    ChainViews(preset("vqgan"), 16, 1, CPU).draw(image, 8).square().sum().backward()
+    ChainViews(preset("latest"), 16, 1, CPU).draw(image, 8).square().sum().backward()
     assert image.grad is not None
     assert image.grad.isfinite().all()
     assert (image.grad != 0).float().mean() > 0.9

@@ -12,7 +12,7 @@ from fastclipgen.engine import optimizers
 from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.generators import registry
 from fastclipgen.guidance.constraints import parse_constraint
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
 
 RATES = {"adam": 0.11, "sgd": 0.22, "rmsprop": 0.33}
 DECIDED = (

@@ -15,7 +15,8 @@ from fastclipgen.generators.base import Generator, Params
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.guidance.targets import build_targets
-from fastclipgen.ops.cutout_spec import CutoutSpec, preset
+from fastclipgen.ops.cutout_presets import preset
+from fastclipgen.ops.cutout_spec import CutoutSpec
 from fastclipgen.ops.philox import Stream, normals
 from fastclipgen.perceptors import FrozenPerceptor, as_perceptor
 

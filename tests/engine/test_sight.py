@@ -23,7 +23,7 @@ from fastclipgen.generators.stack import Stack
 from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.guidance.targets import build_targets
 from fastclipgen.ops import library
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
 
 from ..watch import Watch
 

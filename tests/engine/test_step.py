@@ -19,7 +19,7 @@ from fastclipgen.engine.step import begin, canvas, finish, fit_spec, take_step
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.stack import Stack
 from fastclipgen.guidance.constraints import Constraint
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.perceptors import FrozenPerceptor
 
 Toys = Callable[..., FrozenPerceptor]
