@@ -132,12 +132,6 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError(
             f"expected seeds up to {MAX_SEED}, but {pictures} pictures from seed {config.seed} go beyond it"
         )
-    if config.augments is not None:
-        if config.cutouts == "auto":
-            raise UserError(
-                "augments are chosen for one of the cutouts, but none were; add --cutouts latest or nrupdated"
-            )
-        preset(config.cutouts, config.augments)
     if config.compile == "on" and config.deterministic:
         raise UserError(
             "compile on and deterministic do not go together, as a compiler may add in another order on another day; "
@@ -155,6 +149,12 @@ def make_config(values: dict[str, Any]) -> RunConfig:
         raise UserError("a mask needs a start picture whose unmasked part stays; add --init PATH")
     config = _with_weights(config)
     sampling.check(config)
+    if config.augments is not None:
+        if config.cutouts == "auto":
+            raise UserError(
+                "augments are chosen for one of the cutouts, but none were; add --cutouts latest or nrupdated"
+            )
+        preset(config.cutouts, config.augments)
     return config
 
 

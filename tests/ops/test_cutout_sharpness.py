@@ -63,7 +63,7 @@ def test_factors_are_drawn_as_the_spec_says() -> None:
 
 @pytest.mark.parametrize("patch", [0, 4])
 def test_every_backend_sharpens_between_colour_and_erasing(patch: int) -> None:
-    """The public op, whose kernels know nothing of it, equals the reference; the order is colour, sharpness, erasing."""
+    """The public op, whose kernels know nothing of it, equals the reference: colour, then sharpness, then erasing."""
     images = pictures(40, 32, torch.float32)[:2].requires_grad_()
     params = sample_cutouts(SPEC, torch.tensor([1, 2]), 3, 6, 40, 32, 20)
     rest = ((0.4, 0.5, 0.6), (0.2, 0.3, 0.25), torch.float32)
