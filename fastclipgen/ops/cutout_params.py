@@ -5,6 +5,7 @@ A picture's parameters are the same bits alone and in a batch. The matrices are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -81,28 +82,36 @@ def sample_cutouts(
     aspect = width / height
     if spec.pool:
         height = width = size
-    drawn = []
-    for part, first, end in spec.parts(views):
+    parts = spec.parts(views)
+    for part, _, _ in parts:
         _check(part, views, height, width, size)
+
+    def joined(draw: Callable[[CutoutSpec], Tensor]) -> Tensor:
+        """What each part draws for its views."""
+        pieces = [draw(part)[:, first:end] for part, first, end in parts]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
+
+    def matrix(part: CutoutSpec) -> Tensor:
         if part.integer_shift:
-            matrix = integer_shifts(part, seeds, step, views, height, width, size, shared_seed)
-        else:
-            matrix = view_matrices(part, seeds, step, views, height, width, size, aspect)
-        tensors = (
-            matrix,
-            _colour(part, seeds, step, views),
-            _erase(part, seeds, step, views, size),
-            _noise_scale(part, seeds, step, views),
-            _around(part, seeds, step, step if turn is None else turn, views) if _padding_differs(spec) else None,
-            _sharpness(part, seeds, step, views) if spec.has_sharpness else None,
-        )
-        drawn.append([None if one is None else one[:, first:end] for one in tensors])
-    matrix, colour, erase, noise_scale, around, sharpness = drawn[0]
-    if len(drawn) > 1:
-        joined = [None if a is None else torch.cat((a, b), 1) for a, b in zip(*drawn, strict=True)]
-        matrix, colour, erase, noise_scale, around, sharpness = joined
+            return integer_shifts(part, seeds, step, views, height, width, size, shared_seed)
+        return view_matrices(part, seeds, step, views, height, width, size, aspect)
+
+    differ, sharp = _padding_differs(spec), spec.has_sharpness
+    turn = step if turn is None else turn
     return CutoutParams(
-        matrix, colour, erase, noise_scale, seeds, step, spec, height, width, size, aspect, around, sharpness
+        matrix=joined(matrix),
+        colour=joined(lambda part: _colour(part, seeds, step, views)),
+        erase=joined(lambda part: _erase(part, seeds, step, views, size)),
+        noise_scale=joined(lambda part: _noise_scale(part, seeds, step, views)),
+        seeds=seeds,
+        step=step,
+        spec=spec,
+        height=height,
+        width=width,
+        size=size,
+        aspect=aspect,
+        around=joined(lambda part: _around(part, seeds, step, turn, views)) if differ else None,
+        sharpness=joined(lambda part: _sharpness(part, seeds, step, views)) if sharp else None,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from fastclipgen.errors import UserError, unknown
 from fastclipgen.ops.cutout_augments import DEFAULT, LATEST, NRUPDATED, augmented
@@ -26,7 +27,7 @@ _CLIPIT = CutoutSpec(
     noise_scale=(0.0, 0.1),
 )
 # Those whose augmentations users choose: what they draw without any, and what there is to choose.
-_SELECTABLE = {
+_SELECTABLE: dict[str, tuple[CutoutSpec, Mapping[str, Mapping[str, Any]]]] = {
     "latest": (replace(_POOLED, padding="zeros"), LATEST),
     "nrupdated": (replace(_CROPS, padding="zeros"), NRUPDATED),
 }
