@@ -32,7 +32,8 @@ class NotebookViews:
     def _crop(self, image: Tensor) -> Tensor:
         spec, (height, width) = self.spec, image.shape[-2:]
         short = min(height, width)
-        share = spec.crop[0] + self.random.random() ** spec.crop_power * (spec.crop[1] - spec.crop[0])
+        low = max(spec.crop[0], min(1.0, self.size / short)) if spec.unenlarged else spec.crop[0]
+        share = low + self.random.random() ** spec.crop_power * (spec.crop[1] - low)
         side = max(1, int(share * short))
         y, x = self.random.randint(0, height - side), self.random.randint(0, width - side)
         return image[..., y : y + side, x : x + side]

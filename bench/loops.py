@@ -71,7 +71,7 @@ CASES = {
     ),
     "vqgan": Case(
         "R-B, nerdyrodent's VQGAN-CLIP, on pixels",
-        {"clip": [_CLIP], "generator": "pixels", "width": 512, "height": 512, "cutouts": "vqgan", "views": 32},
+        {"clip": [_CLIP], "generator": "pixels", "width": 512, "height": 512, "cutouts": "latest", "views": 32},
         VQGAN,
         (1,),
         3,
@@ -79,7 +79,7 @@ CASES = {
     ),
     "crowson": Case(
         "R-A, K. Crowson's z+quantize, on pixels",
-        {"clip": [_CLIP], "generator": "pixels", "width": 480, "height": 480, "cutouts": "crowson", "views": 64},
+        {"clip": [_CLIP], "generator": "pixels", "width": 480, "height": 480, "cutouts": "original", "views": 64},
         VQGAN,
         (1,),
         3,

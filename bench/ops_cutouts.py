@@ -9,8 +9,8 @@ from torch import Tensor
 
 from fastclipgen.ops import cutout_kernels
 from fastclipgen.ops.cutout_params import sample_cutouts
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.ops.cutout_resample import pooled
-from fastclipgen.ops.cutout_spec import preset
 from fastclipgen.ops.cutouts import cutouts, reference_cutouts
 
 from .op_case import REFERENCE, OpCase, Ready, Work
@@ -20,9 +20,9 @@ OP = "cutouts"
 MEAN, STD = (0.4815, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)  # OpenAI's CLIP
 # name -> preset, sides of picture and view, views; in small, sides and views of a toy
 _CASES = {
-    "R-A": ("crowson", 480, 224, 64),
+    "R-A": ("original", 480, 224, 64),
     "R-A mips": ("crops", 480, 224, 64),
-    "R-B": ("vqgan", 512, 224, 32),
+    "R-B": ("latest", 512, 224, 32),
     "DAS": ("das", 336, 224, 32),
 }
 # Operations for each number of a view: a lower bound that counts what the formulas need, once.

@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from fastclipgen.errors import UserError
+from fastclipgen.ops.cutout_mix import AnySpec, CutoutMix
 from fastclipgen.ops.cutout_spec import CutoutSpec
 
 from .loop_ra_views import NotebookViews
@@ -32,9 +33,11 @@ class Views(Protocol):
         ...
 
 
-def view_drawer(spec: CutoutSpec, size: int, seed: int, device: torch.device) -> Views:
+def view_drawer(spec: AnySpec, size: int, seed: int, device: torch.device) -> Views:
     """What draws a preset's views of `size` pixels: pooled ones as R-B does, Lanczos crops as R-A does, the others
     plainly. Raises UserError for what no loop draws."""
+    if isinstance(spec, CutoutMix):
+        raise UserError("the reference loop draws no two kinds of views; measure another cutout preset")
     if spec.pool:
         return ChainViews(spec, size, seed, device)
     if spec.resample == "lanczos":
@@ -46,7 +49,7 @@ class PlainViews:
     """Draws views of `size` pixels of one picture. Raises UserError for what the reference does not draw."""
 
     def __init__(self, spec: CutoutSpec, size: int, seed: int, device: torch.device) -> None:
-        unknown = [name for name in ("whole", "flip_probability") if getattr(spec, name)]
+        unknown = [name for name in ("whole", "has_turn", "has_zoom", "has_grain") if getattr(spec, name)]
         unknown += ["aspect"] if spec.aspect != (1.0, 1.0) else []
         if unknown:
             raise UserError(
@@ -78,8 +81,13 @@ class PlainViews:
 
     def _view(self, padded: Tensor) -> Tensor:
         """One view [1, 3, S, S] of what `_pad` returned."""
-        view = self._colour(self._warp(self._crop(padded)))
         spec, size = self.spec, self.size
+        view = self._crop(padded)
+        if self.random.random() < spec.flip_probability:
+            view = TF.hflip(view)
+        view = self._colour(self._warp(view))
+        if self.random.random() < spec.sharpness_probability:
+            view = TF.adjust_sharpness(view, self.random.uniform(0, spec.sharpness))
         if spec.has_erasing and self.random.random() < spec.erase_probability:
             view = self._erase(view)
         if spec.has_noise:
@@ -99,7 +107,8 @@ class PlainViews:
             y, x = self.random.randint(0, height - size), self.random.randint(0, width - size)
             return padded[..., y : y + size, x : x + size]
         frame = self._frame(height - 2 * self.room[0], width - 2 * self.room[1])
-        share = spec.crop[0] + self.random.random() ** spec.crop_power * (spec.crop[1] - spec.crop[0])
+        low = max(spec.crop[0], min(1.0, size / min(frame))) if spec.unenlarged else spec.crop[0]
+        share = low + self.random.random() ** spec.crop_power * (spec.crop[1] - low)
         rows, cols = (max(1, round(length * share)) for length in frame)
         # as far out as the overhang allows; a crop that is larger than the picture contains it
         y = self._offset(height, rows, self.room[0])

@@ -8,7 +8,7 @@
 
 namespace fastclipgen {
 
-enum class Padding : int { kZeros = 0, kBorder = 1, kReflection = 2, kColour = 3 };
+enum class Padding : int { kZeros = 0, kBorder = 1, kReflection = 2, kColour = 3, kEach = 4 };
 enum class Noise : int { kNone = 0, kNormal = 1, kUniform = 2 };
 
 struct CutoutPlan {
@@ -23,7 +23,7 @@ struct CutoutPlan {
     bool perspective;                           // the last row of the matrices is not (0, 0, 1)
     bool brightness_contrast, saturation, hue;  // which colour stages there are
     bool erasing, clamp;
-    float fill[3];  // around the picture, for Padding::kColour
+    float fill[3];  // around the picture, for Padding::kColour; padding kEach: CutoutArrays::around has it
     float mean[3], inverse_std[3];
 
     FASTCLIPGEN_HD bool has_colour() const { return brightness_contrast || saturation || hue; }
@@ -36,8 +36,22 @@ struct CutoutArrays {
     const float* colour;       // [B, N, 4]
     const float* erase;        // [B, N, 4]
     const float* noise_scale;  // [B, N]
+    const float* around;       // [B, N, 4]: Padding and fill of each view, for Padding::kEach; else null
     const int64_t* seeds;      // [B]
 };
+
+// What lies around the picture for one view.
+struct Surroundings {
+    Padding padding;  // never kEach
+    float fill[3];
+};
+
+// view: its number in the batch.
+FASTCLIPGEN_HD Surroundings surroundings_of(const CutoutPlan& plan, const CutoutArrays& arrays, int64_t view) {
+    if (plan.padding != Padding::kEach) return {plan.padding, {plan.fill[0], plan.fill[1], plan.fill[2]}};
+    const float* around = arrays.around + 4 * view;
+    return {static_cast<Padding>(static_cast<int>(around[0])), {around[1], around[2], around[3]}};
+}
 
 // The counter's last word for noise: Stream.NOISE of fastclipgen/ops/philox.py.
 constexpr uint32_t kNoiseStream = 4;

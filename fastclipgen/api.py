@@ -235,7 +235,7 @@ class Job:
 
     def _recipe(self) -> Recipe:
         config = self.config
-        spec, views = preset(config.cutouts), (config.views or 1) * config.batches
+        spec, views = preset(config.cutouts, config.augments), (config.views or 1) * config.batches
         return Recipe(
             generator=self.generator,
             guides=self.aims.guides(

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from .cutout_tile import PIXELS, gradient_through, load_rgb, pixels_of, sample, scaled_noise, tile_of
-from .cutout_view import level_share, level_start, source_point, taps, view_level, view_offset
+from .cutout_view import level_share, level_start, source_point, surroundings, taps, view_level, view_offset
 
 # What `scatter_kernel` does: adds to float sums; finds the largest |gradient| of each picture; adds to integer sums.
 FLOATS, LARGEST, INTEGERS = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
@@ -48,7 +48,7 @@ def _add(sums, at, value, weight, unit, live, INTEGER: tl.constexpr):
 @triton.jit
 def scatter_kernel(
     picture, stride_b, stride_c, stride_y, stride_x, pyramid, grads, sums, largest,
-    matrix, colour, erase, noise_scale, seeds, step, fill_r, fill_g, fill_b, std_r, std_g, std_b,
+    matrix, colour, erase, noise_scale, around, seeds, step, fill_r, fill_g, fill_b, std_r, std_g, std_b,
     MODE: tl.constexpr, COUNT_EXPONENT: tl.constexpr, VIEWS: tl.constexpr,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr, PATCH: tl.constexpr,
     LOW: tl.constexpr, HIGH: tl.constexpr, PADDING: tl.constexpr, NOISE: tl.constexpr,
@@ -64,13 +64,14 @@ def scatter_kernel(
     at = number * (3 * SIZE * SIZE) + view_offset(0, x, y, SIZE, PATCH)
     grad_r, grad_g, grad_b = _load_gradient(grads, step_of, at, live, std_r, std_g, std_b)
     matrix += 9 * number
+    padding, fill_r, fill_g, fill_b = surroundings(around + 4 * number, fill_r, fill_g, fill_b, PADDING)
     if LIGHT or SATURATION or HUE or ERASING or CLAMP:
         r, g, b = tl.zeros([PIXELS], tl.float32), tl.zeros([PIXELS], tl.float32), tl.zeros([PIXELS], tl.float32)
         if LIGHT or SATURATION or HUE or CLAMP:
             r, g, b = sample(
                 picture + batch * stride_b, stride_c, stride_y, stride_x,
                 pyramid + batch * level_start(HEIGHT, WIDTH, 1, HIGH + 1), matrix, x, y, live,
-                tl.cast(fill_r, tl.float32), tl.cast(fill_g, tl.float32), tl.cast(fill_b, tl.float32),
+                padding, fill_r, fill_g, fill_b,
                 HEIGHT, WIDTH, SIZE, LOW, HIGH, PADDING, EXACT, PERSPECTIVE,
             )  # fmt: skip
         noise_r, noise_g, noise_b = scaled_noise(
@@ -98,9 +99,9 @@ def scatter_kernel(
         for k in tl.static_range(LOW, HIGH + 1):
             share = level_share(wanted, k, LOW, HIGH)
             if share > 0.0:
-                column0, column1, left, right = taps(across * (1.0 / (1 << k)), ((WIDTH - 1) >> k) + 1, PADDING)
-                row0, row1, top, bottom = taps(down * (1.0 / (1 << k)), ((HEIGHT - 1) >> k) + 1, PADDING)
                 width, height = ((WIDTH - 1) >> k) + 1, ((HEIGHT - 1) >> k) + 1
+                column0, column1, left, right = taps(across * (1.0 / (1 << k)), padding, width, PADDING)
+                row0, row1, top, bottom = taps(down * (1.0 / (1 << k)), padding, height, PADDING)
                 top, bottom = share * top, share * bottom
                 for channel in tl.static_range(3):
                     value = grad_r if channel == 0 else (grad_g if channel == 1 else grad_b)
@@ -145,7 +146,7 @@ def fold_kernel(
 @triton.jit
 def gather_kernel(
     picture, stride_b, stride_c, stride_y, stride_x, grads, gradient,
-    matrix, colour, erase, noise_scale, seeds, step, std_r, std_g, std_b,
+    matrix, colour, erase, noise_scale, around, seeds, step, std_r, std_g, std_b,
     VIEWS: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr, PATCH: tl.constexpr,
     NOISE: tl.constexpr, LIGHT: tl.constexpr, SATURATION: tl.constexpr, HUE: tl.constexpr,
     ERASING: tl.constexpr, CLAMP: tl.constexpr,

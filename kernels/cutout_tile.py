@@ -42,11 +42,11 @@ def load_rgb(data, plane, at, live):
 
 @triton.jit
 def sample(
-    picture, plane, line, pixel, pyramid, matrix, x, y, live, fill_r, fill_g, fill_b,
+    picture, plane, line, pixel, pyramid, matrix, x, y, live, padding, fill_r, fill_g, fill_b,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr, LOW: tl.constexpr, HIGH: tl.constexpr,
     PADDING: tl.constexpr, EXACT: tl.constexpr, PERSPECTIVE: tl.constexpr,
 ):  # fmt: skip
-    """The pixels x, y of a view before colour; picture, pyramid, matrix: those of this view."""
+    """The pixels x, y of a view before colour; picture, pyramid, matrix, padding, fill: those of this view."""
     if EXACT:
         column = tl.load(matrix + 2).to(tl.int32) + x
         row = tl.load(matrix + 5).to(tl.int32) + y
@@ -60,7 +60,7 @@ def sample(
             if share > 0.0:
                 if k == 0:
                     more_r, more_g, more_b = read_level(
-                        picture, plane, line, pixel, across, down, live, share, fill_r, fill_g, fill_b,
+                        picture, plane, line, pixel, across, down, live, share, padding, fill_r, fill_g, fill_b,
                         HEIGHT, WIDTH, k, PADDING,
                     )  # fmt: skip
                 else:
@@ -68,7 +68,7 @@ def sample(
                     area = width * (((HEIGHT - 1) >> k) + 1)
                     level = pyramid + level_start(HEIGHT, WIDTH, 1, k)
                     more_r, more_g, more_b = read_level(
-                        level, area, width, 1, across, down, live, share, fill_r, fill_g, fill_b,
+                        level, area, width, 1, across, down, live, share, padding, fill_r, fill_g, fill_b,
                         HEIGHT, WIDTH, k, PADDING,
                     )  # fmt: skip
                 r, g, b = r + more_r, g + more_g, b + more_b

@@ -13,8 +13,8 @@ import triton.language as tl
 
 _MIN_W = tl.constexpr(0.05)  # as in ops/cutout_warp.py
 _SHARP_START = tl.constexpr(0.32192809)  # log2 of 1.25, likewise
-REFLECTION, COLOUR = tl.constexpr(2), tl.constexpr(3)  # in the order of csrc/cutout_plan.h
-BORDER = tl.constexpr(1)
+# In the order of csrc/cutout_plan.h. EACH: a view's own, the first of four numbers of which the rest is a colour.
+BORDER, REFLECTION, COLOUR, EACH = tl.constexpr(1), tl.constexpr(2), tl.constexpr(3), tl.constexpr(4)
 
 
 @triton.jit
@@ -64,17 +64,31 @@ def level_share(wanted, LEVEL: tl.constexpr, LOW: tl.constexpr, HIGH: tl.constex
 
 
 @triton.jit
-def taps(position, LENGTH: tl.constexpr, PADDING: tl.constexpr):
-    """The two neighbours along one axis, always inside the picture, and how much each counts."""
+def surroundings(around, fill_r, fill_g, fill_b, PADDING: tl.constexpr):
+    """The padding of a view and its colour, from the address of its four numbers or from what all views have."""
+    if PADDING == EACH:
+        return tl.load(around).to(tl.int32), tl.load(around + 1), tl.load(around + 2), tl.load(around + 3)
+    else:
+        fill_r, fill_g, fill_b = tl.cast(fill_r, tl.float32), tl.cast(fill_g, tl.float32), tl.cast(fill_b, tl.float32)
+        return tl.cast(PADDING, tl.int32), fill_r, fill_g, fill_b
+
+
+@triton.jit
+def taps(position, padding, LENGTH: tl.constexpr, PADDING: tl.constexpr):
+    """The two neighbours along one axis, always inside the picture, and how much each counts; `padding`, the view's, is
+    looked at where PADDING is EACH."""
     last = LENGTH - 1.0
-    if PADDING == REFLECTION:
+    at = position - 0.5
+    if (PADDING == REFLECTION) | (PADDING == EACH):
         turn = 2.0 * LENGTH
         rest = position - tl.floor(position / turn) * turn
-        at = LENGTH - tl.abs(rest - LENGTH) - 0.5
-    else:
-        at = position - 0.5
+        mirrored = LENGTH - tl.abs(rest - LENGTH) - 0.5
+        at = mirrored if PADDING == REFLECTION else tl.where(padding == REFLECTION, mirrored, at)
     low, high = 0.0, last
-    if (PADDING != BORDER) & (PADDING != REFLECTION):
+    if PADDING == EACH:
+        closed = (padding == BORDER) | (padding == REFLECTION)
+        low, high = tl.where(closed, 0.0, -2.0), tl.where(closed, last, last + 2.0)
+    elif (PADDING != BORDER) & (PADDING != REFLECTION):
         low, high = -2.0, last + 2.0
     at = tl.where(at > low, at, low)  # NaN becomes `low`
     at = tl.where(at < high, at, high)
@@ -98,13 +112,13 @@ def _mix(plane, row0, row1, column0, column1, w00, w01, w10, w11, live):
 
 @triton.jit
 def read_level(
-    data, plane, line, pixel, across, down, live, share, fill_r, fill_g, fill_b,
+    data, plane, line, pixel, across, down, live, share, padding, fill_r, fill_g, fill_b,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, LEVEL: tl.constexpr, PADDING: tl.constexpr,
 ):  # fmt: skip
     """What one level gives to the pixels whose source is (across, down); plane, line, pixel: its strides."""
     shrink = 1.0 / (1 << LEVEL)
-    column0, column1, left, right = taps(across * shrink, ((WIDTH - 1) >> LEVEL) + 1, PADDING)
-    row0, row1, top, bottom = taps(down * shrink, ((HEIGHT - 1) >> LEVEL) + 1, PADDING)
+    column0, column1, left, right = taps(across * shrink, padding, ((WIDTH - 1) >> LEVEL) + 1, PADDING)
+    row0, row1, top, bottom = taps(down * shrink, padding, ((HEIGHT - 1) >> LEVEL) + 1, PADDING)
     top, bottom = share * top, share * bottom
     w00, w01, w10, w11 = top * left, top * right, bottom * left, bottom * right
     row0, row1 = row0.to(tl.int64) * line, row1.to(tl.int64) * line
@@ -112,7 +126,7 @@ def read_level(
     r = _mix(data, row0, row1, column0, column1, w00, w01, w10, w11, live)
     g = _mix(data + plane, row0, row1, column0, column1, w00, w01, w10, w11, live)
     b = _mix(data + 2 * plane, row0, row1, column0, column1, w00, w01, w10, w11, live)
-    if PADDING == COLOUR:
+    if (PADDING == COLOUR) | (PADDING == EACH):
         outside = share - ((w00 + w01) + (w10 + w11))
         r, g, b = r + fill_r * outside, g + fill_g * outside, b + fill_b * outside
     return r, g, b

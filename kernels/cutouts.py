@@ -20,7 +20,7 @@ from torch import Tensor
 from . import cutout_gradients
 from .cutout_colour import jitter, unit_range
 from .cutout_tile import pixels_of, sample, scaled_noise, tile_of
-from .cutout_view import erased, level_start, view_offset
+from .cutout_view import erased, level_start, surroundings, view_offset
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 # Products and sums stay apart, so that the geometry of a view has the same bits as in every other backend.
@@ -53,7 +53,7 @@ def _halve_kernel(
 @triton.jit
 def _forward_kernel(
     picture, stride_b, stride_c, stride_y, stride_x, pyramid, views,
-    matrix, colour, erase, noise_scale, seeds, step,
+    matrix, colour, erase, noise_scale, around, seeds, step,
     fill_r, fill_g, fill_b, mean_r, mean_g, mean_b, std_r, std_g, std_b,
     VIEWS: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, SIZE: tl.constexpr, PATCH: tl.constexpr,
     LOW: tl.constexpr, HIGH: tl.constexpr, PADDING: tl.constexpr, NOISE: tl.constexpr,
@@ -65,10 +65,11 @@ def _forward_kernel(
     batch = number // VIEWS
     x, y = pixels_of(x0, y0)
     live = (x < SIZE) & (y < SIZE)
+    padding, fill_r, fill_g, fill_b = surroundings(around + 4 * number, fill_r, fill_g, fill_b, PADDING)
     r, g, b = sample(
         picture + batch * stride_b, stride_c, stride_y, stride_x,
         pyramid + batch * level_start(HEIGHT, WIDTH, 1, HIGH + 1), matrix + 9 * number, x, y, live,
-        tl.cast(fill_r, tl.float32), tl.cast(fill_g, tl.float32), tl.cast(fill_b, tl.float32),
+        padding, fill_r, fill_g, fill_b,
         HEIGHT, WIDTH, SIZE, LOW, HIGH, PADDING, EXACT, PERSPECTIVE,
     )  # fmt: skip
     r, g, b = jitter(r, g, b, colour + 4 * number, LIGHT, SATURATION, HUE)

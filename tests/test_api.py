@@ -148,7 +148,7 @@ def test_metadata_is_complete_and_plain() -> None:
     assert (settings["seed"], settings["count"], settings["width"]) == (5, 1, 16)
     undecided = [key for key, value in settings.items() if value in (None, "auto")]
     paths = {"init", "init_over", "mask", "spot_mask", "vqgan", "autoencoder"}
-    others = {"init_noise", "init_alpha", "auto_stop", "change_prompt_every", "device", "backend", "memory"}
+    others = {"augments", "init_noise", "init_alpha", "auto_stop", "change_prompt_every", "device", "backend", "memory"}
     assert set(undecided) - set(sampling.OWN) == paths | others  # clip-gen's own have no meaning here
     assert settings.keys() == make_config({"prompts": ["a"]}).model_dump().keys()
 

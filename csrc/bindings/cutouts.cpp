@@ -18,7 +18,7 @@ namespace {
 
 using Whole = std::array<int, 17>;
 using Real = std::array<float, 9>;
-using Addresses = std::array<uintptr_t, 5>;
+using Addresses = std::array<uintptr_t, 6>;
 
 template <typename T>
 T* at(uintptr_t address) {
@@ -27,7 +27,7 @@ T* at(uintptr_t address) {
 
 CutoutArrays arrays_of(const Addresses& arrays) {
     return {at<const float>(arrays[0]), at<const float>(arrays[1]), at<const float>(arrays[2]),
-            at<const float>(arrays[3]), at<const int64_t>(arrays[4])};
+            at<const float>(arrays[3]), at<const float>(arrays[4]), at<const int64_t>(arrays[5])};
 }
 
 // In the order of CutoutPlan: batch, views, height, width, size, patch, low, high, padding, noise, exact, perspective,

@@ -93,12 +93,12 @@ FASTCLIPGEN_INLINE void find_reads_with(Padding padding, const float* matrix, Ru
 }
 
 // Decides what the loop would otherwise decide for each pixel.
-FASTCLIPGEN_INLINE void find_reads(const CutoutPlan& plan, const float* matrix, Run run, const Level& level,
-                                   float shrink, float share, Reads& reads) {
+FASTCLIPGEN_INLINE void find_reads(const CutoutPlan& plan, Padding padding, const float* matrix, Run run,
+                                   const Level& level, float shrink, float share, Reads& reads) {
     if (plan.perspective) {
-        find_reads_with<true>(plan.padding, matrix, run, level, shrink, share, reads);
+        find_reads_with<true>(padding, matrix, run, level, shrink, share, reads);
     } else {
-        find_reads_with<false>(plan.padding, matrix, run, level, shrink, share, reads);
+        find_reads_with<false>(padding, matrix, run, level, shrink, share, reads);
     }
 }
 
@@ -136,8 +136,8 @@ FASTCLIPGEN_INLINE int64_t exact_place(const CutoutPlan& plan, const float* matr
 }
 
 // The view before colour, from levels[0] = mip level plan.low on.
-FASTCLIPGEN_INLINE void sample(const CutoutPlan& plan, const float* matrix, float wanted, const Level* levels, Run run,
-                               Pixels& out) {
+FASTCLIPGEN_INLINE void sample(const CutoutPlan& plan, const Surroundings& around, const float* matrix, float wanted,
+                               const Level* levels, Run run, Pixels& out) {
     if (plan.exact) {
         const float* from = levels[0].data + exact_place(plan, matrix, run);
         for (int i = 0; i < run.count; ++i) {
@@ -154,10 +154,10 @@ FASTCLIPGEN_INLINE void sample(const CutoutPlan& plan, const float* matrix, floa
         const float share = level_share(plan, wanted, k);
         if (share == 0.0f) continue;
         const Level& level = levels[k - plan.low];
-        find_reads(plan, matrix, run, level, 1.0f / static_cast<float>(1 << k), share, reads);
+        find_reads(plan, around.padding, matrix, run, level, 1.0f / static_cast<float>(1 << k), share, reads);
         gather(level.data, reads, run.count, sum[0]);
-        if (plan.padding == Padding::kColour) {
-            const Four fill = make_four(plan.fill[0], plan.fill[1], plan.fill[2]);
+        if (around.padding == Padding::kColour) {
+            const Four fill = make_four(around.fill[0], around.fill[1], around.fill[2]);
             for (int i = 0; i < kLanes; ++i) {
                 const float inside =
                     (reads.weight[0][i] + reads.weight[1][i]) + (reads.weight[2][i] + reads.weight[3][i]);

@@ -32,6 +32,7 @@ struct View {
     const CutoutPlan& plan;
     const float *matrix, *colour, *erase;
     float noise_scale;
+    Surroundings around;
     int64_t seed;
     uint32_t step;
     int number;           // n, within the picture
@@ -46,6 +47,7 @@ View view_of(const CutoutPlan& plan, const CutoutArrays& arrays, uint32_t step, 
             arrays.colour + 4 * view,
             arrays.erase + 4 * view,
             arrays.noise_scale[view],
+            surroundings_of(plan, arrays, view),
             arrays.seeds[view / plan.views],
             step,
             static_cast<int>(view % plan.views),
@@ -76,7 +78,7 @@ FASTCLIPGEN_INLINE void store_run(const CutoutPlan& plan, const Pixels& p, Run r
 // What the perceptor sees before clamping and normalisation.
 FASTCLIPGEN_INLINE void draw_run(const View& view, Run run, Pixels& p) {
     const CutoutPlan& plan = view.plan;
-    sample(plan, view.matrix, view.level, view.levels, run, p);
+    sample(plan, view.around, view.matrix, view.level, view.levels, run, p);
     if (plan.has_colour()) colour(plan, view.colour, p);
     if (plan.erasing) erase(view.erase, run, p);
     if (plan.noise != Noise::kNone && view.noise_scale != 0.0f) {
@@ -118,7 +120,7 @@ FASTCLIPGEN_CLONES void gradient_row(const View& view, int y, const float* grad_
         }
         if (plan.erasing) erase(view.erase, run, grad);
         if (plan.has_colour()) {
-            sample(plan, view.matrix, view.level, view.levels, run, p);
+            sample(plan, view.around, view.matrix, view.level, view.levels, run, p);
             colour_gradient(plan, view.colour, p, grad);
         }
         for (int i = 0; i < run.count; ++i) {
@@ -147,7 +149,8 @@ FASTCLIPGEN_CLONES void scatter_row(const View& view, int y, const float* gradie
         Reads reads;
         for (int x = 0; x < plan.size; x += kLanes) {
             const Run run{y, x, std::min(kLanes, plan.size - x)};
-            find_reads(plan, view.matrix, run, level, 1.0f / static_cast<float>(1 << k), share, reads);
+            const float shrink = 1.0f / static_cast<float>(1 << k);
+            find_reads(plan, view.around.padding, view.matrix, run, level, shrink, share, reads);
             scatter(level.data, reads, gradients + 4 * x, run.count, first, end);
         }
     }

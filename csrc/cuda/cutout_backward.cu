@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(kThreads)
         source = source_of(plan, view, x, y);
         grad = load_gradient(plan, grads, tile.number, y, x);
         Rgb p = {0.0f, 0.0f, 0.0f}, drawn = p;
-        if (kColour || plan.clamp) p = sample(plan, view, pyramid, source);
+        if (kColour || plan.clamp) p = sample(view, pyramid, source);
         if (noisy) drawn = noise_at(plan, noise, view.noise_scale, line, tile.x, x, y);
         grad = gradient_through<kColour>(plan, view.colour, view.erase, drawn, p, x, y, grad);
     }
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kThreads)
     const float unit = kScatter == Scatter::kIntegers ? scalbnf(1.0f, fixed_exponent(plan, largest[picture])) : 1.0f;
     for (const Blend& level : view.blend) {
         if (level.share == 0.0f) continue;
-        const Reads reads = find_reads(plan, level, source);
+        const Reads reads = find_reads(view.around.padding, level, source);
         for (int k = 0; k < 4; ++k) {
             if (reads.weight[k] == 0.0f) continue;
             if (kScatter == Scatter::kFloats) {

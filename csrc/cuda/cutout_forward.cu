@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kThreads)
 
     Rgb p =
         kExact ? load_rgb(pictures, picture, y + static_cast<int>(view.matrix[5]), x + static_cast<int>(view.matrix[2]))
-               : sample(plan, view, pyramid, source_of(plan, view, x, y));
+               : sample(view, pyramid, source_of(plan, view, x, y));
     if (kColour) p = jitter(plan, view.colour, p);
     if (plan.erasing && erased(view.erase, x, y)) p = {0.0f, 0.0f, 0.0f};
     if (noisy) {

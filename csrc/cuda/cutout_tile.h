@@ -120,6 +120,7 @@ struct Blend {
 struct View {
     float matrix[9], colour[4], erase[4];
     float noise_scale;
+    Surroundings around;
     Blend blend[2];
 };
 
@@ -129,6 +130,7 @@ __device__ __forceinline__ void find_view(const CutoutPlan& plan, const CutoutAr
     for (int i = 0; i < 4; ++i) view.colour[i] = arrays.colour[4 * static_cast<int64_t>(number) + i];
     for (int i = 0; i < 4; ++i) view.erase[i] = arrays.erase[4 * static_cast<int64_t>(number) + i];
     view.noise_scale = arrays.noise_scale[number];
+    view.around = surroundings_of(plan, arrays, number);
     if (plan.exact) return;
     const float wanted = plan.low == plan.high ? 0.0f : view_level(view.matrix, plan.size);
     const int lower = min(max(static_cast<int>(wanted), plan.low), plan.high);
@@ -147,9 +149,9 @@ struct Reads {
     float weight[4];
 };
 
-__device__ __forceinline__ Reads find_reads(const CutoutPlan& plan, const Blend& level, Point p) {
-    const Taps column = taps_of(p.x * level.shrink, level.width, plan.padding);
-    const Taps row = taps_of(p.y * level.shrink, level.height, plan.padding);
+__device__ __forceinline__ Reads find_reads(Padding padding, const Blend& level, Point p) {
+    const Taps column = taps_of(p.x * level.shrink, level.width, padding);
+    const Taps row = taps_of(p.y * level.shrink, level.height, padding);
     const float top = level.share * row.weight0, bottom = level.share * row.weight1;
     return {{row.first * level.width + column.first, row.first * level.width + column.second,
              row.second * level.width + column.first, row.second * level.width + column.second},
@@ -161,12 +163,11 @@ __device__ __forceinline__ Point source_of(const CutoutPlan& plan, const View& v
 }
 
 // A pixel of a view before colour, from the levels of all pictures.
-__device__ __forceinline__ Rgb sample(const CutoutPlan& plan, const View& view, const float4* __restrict__ pyramid,
-                                      Point p) {
+__device__ __forceinline__ Rgb sample(const View& view, const float4* __restrict__ pyramid, Point p) {
     Rgb sum = {0.0f, 0.0f, 0.0f};
     for (const Blend& level : view.blend) {
         if (level.share == 0.0f) continue;
-        const Reads reads = find_reads(plan, level, p);
+        const Reads reads = find_reads(view.around.padding, level, p);
         float inside = 0.0f;
         for (int k = 0; k < 4; ++k) {
             const float4 pixel = __ldg(pyramid + level.start + reads.at[k]);
@@ -175,10 +176,10 @@ __device__ __forceinline__ Rgb sample(const CutoutPlan& plan, const View& view, 
             sum.b += pixel.z * reads.weight[k];
             inside += reads.weight[k];
         }
-        if (plan.padding == Padding::kColour) {
-            sum.r += plan.fill[0] * (level.share - inside);
-            sum.g += plan.fill[1] * (level.share - inside);
-            sum.b += plan.fill[2] * (level.share - inside);
+        if (view.around.padding == Padding::kColour) {
+            sum.r += view.around.fill[0] * (level.share - inside);
+            sum.g += view.around.fill[1] * (level.share - inside);
+            sum.b += view.around.fill[2] * (level.share - inside);
         }
     }
     return sum;

@@ -71,7 +71,10 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
     text = "so many times these views in a step, batch after batch through the CLIP; default 1"
     add("--batches", type=whole(), default=1, help=text)
-    add("--cutouts", default="auto", metavar="PRESET", help="das, crops, crowson, vqgan, gentle, plain")
+    text = "original, updated, nrupdated, updatedpooling, latest, clipit, pixray, das, crops, gentle, plain"
+    add("--cutouts", default="auto", metavar="PRESET", help=f"how views are drawn: {text}")
+    text = "codes of Ji, Sh, Gn, Pe, Ro, Af, Er, Re, for --cutouts latest or nrupdated; default: Af,Pe,Ji,Er"
+    add("--augments", type=lambda codes: codes.split(","), metavar="CODE[,CODE]", help=text)
     add("--loss", default="auto", metavar="KIND", help="cosine, spherical, l1 or l2 (of unit vectors)")
     add("--prompt-sum", action="store_true", help="add prompt losses up instead of averaging them")
     text = (

@@ -12,7 +12,7 @@ from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
 from fastclipgen.guidance.constraints import parse_constraint
-from fastclipgen.ops.cutout_params import preset
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.perceptors.spec import AUTO
 
 

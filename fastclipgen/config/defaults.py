@@ -36,12 +36,12 @@ BUILTIN: dict[str, dict[str, Any]] = {
 REAL: dict[str, dict[str, Any]] = {
     # Direct Ascent Synthesis (arXiv 2502.07753)
     "stack": {"size": 224, "steps": 100, "cutouts": "das", "optimizer": "sgd", "learning_rate": 0.2},
-    "pixels": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.03},
-    "fourier": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.05},
-    "siren": {"size": 224, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 5e-4, "steps": 1000},
+    "pixels": {"size": 224, "cutouts": "latest", "loss": "spherical", "learning_rate": 0.03},
+    "fourier": {"size": 224, "cutouts": "latest", "loss": "spherical", "learning_rate": 0.05},
+    "siren": {"size": 224, "cutouts": "latest", "loss": "spherical", "learning_rate": 5e-4, "steps": 1000},
     # K. Crowson's notebook in the form that nerdyrodent's VQGAN-CLIP has made usual
-    "vqgan": {"size": 512, "steps": 500, "cutouts": "vqgan", "loss": "spherical", "learning_rate": 0.1},
-    "autoencoder": {"size": 512, "cutouts": "vqgan", "loss": "spherical"},
+    "vqgan": {"size": 512, "steps": 500, "cutouts": "latest", "loss": "spherical", "learning_rate": 0.1},
+    "autoencoder": {"size": 512, "cutouts": "latest", "loss": "spherical"},
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
 }  # fmt: skip
 ALPHA = 200 / 255  # of a start picture over noise: clipit's

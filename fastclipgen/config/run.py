@@ -16,6 +16,7 @@ from fastclipgen.config import edited, sampling
 from fastclipgen.config.asked import PROMPT_KINDS
 from fastclipgen.errors import UserError, nearest
 from fastclipgen.guidance.prompts import parse_prompts, parse_target, phases_of
+from fastclipgen.ops.cutout_presets import preset
 
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
@@ -41,7 +42,10 @@ class RunConfig(edited.Edited):
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
     batches: int = Field(1, ge=1, le=256, description="so many times these views, `views` of them in memory at once")
-    cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_spec")
+    cutouts: str = Field("auto", description="how views are drawn: a preset of ops.cutout_presets")
+    augments: list[str] | None = Field(
+        None, description="codes of nerdyrodent's augments, for cutouts latest, nrupdated"
+    )
     loss: Literal["auto", "cosine", "spherical", "l1", "l2"] = "auto"
     prompt_sum: bool = Field(False, description="add prompt losses up instead of averaging them")
     constraints: list[str] | None = Field(None, description="losses on the picture itself, NAME[:WEIGHT]; none: auto")
@@ -161,6 +165,12 @@ def make_config(values: dict[str, Any]) -> RunConfig:
     config = _with_weights(config)
     edited.check(config)
     sampling.check(config)
+    if config.augments is not None:
+        if config.cutouts == "auto":
+            raise UserError(
+                "augments are chosen for one of the cutouts, but none were; add --cutouts latest or nrupdated"
+            )
+        preset(config.cutouts, config.augments)
     return config
 
 

@@ -31,7 +31,7 @@ OWN = (
 """Settings that no other generator has."""
 
 REFINING = (
-    "generator_options", "views", "batches", "cutouts", "loss", "prompt_sum", "constraints", "optimizer",
+    "generator_options", "views", "batches", "cutouts", "augments", "loss", "prompt_sum", "constraints", "optimizer",
     "learning_rate", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every", "image_prompt_recut",
     "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels", *EDITS,
 )  # fmt: skip

@@ -18,7 +18,7 @@ from fastclipgen.guidance.constraints import Constraint
 from fastclipgen.guidance.edits import Edit
 from fastclipgen.guidance.pulls import Pull
 from fastclipgen.guidance.targets import Targets
-from fastclipgen.ops.cutout_params import CutoutSpec
+from fastclipgen.ops.cutout_params import AnySpec
 from fastclipgen.perceptors.base import FrozenPerceptor
 
 
@@ -30,7 +30,7 @@ class Guide:
     perceptor: FrozenPerceptor
     weight: float
     views: int
-    spec: CutoutSpec
+    spec: AnySpec
     spot: Tensor | None = None
 
 

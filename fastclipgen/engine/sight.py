@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate, pad
 from fastclipgen.engine.recipe import Guide, Recipe, Task
 from fastclipgen.guidance.targets import Targets
 from fastclipgen.ops.cosine_loss import cosine_loss
-from fastclipgen.ops.cutout_params import CutoutSpec, preset, sample_cutouts
+from fastclipgen.ops.cutout_params import AnySpec, preset, sample_cutouts
 from fastclipgen.ops.cutouts import cutouts
 
 GREY = 0.5  # what a guide that sees a spot sees elsewhere
@@ -55,7 +55,7 @@ def look(
     images: Tensor,
     step: int | Tensor,
     number: int | Tensor,
-    spec: CutoutSpec | None = None,
+    spec: AnySpec | None = None,
 ) -> Sight:
     """What a guide sees of each canvas at a step; `number` keys the draws.
 
@@ -64,7 +64,8 @@ def look(
     eye, (batch, _, height, width) = guide.perceptor, images.shape
     spec, views = (guide.spec, guide.views) if spec is None else (spec, 1)
 
-    params = sample_cutouts(spec, task.seeds, number, views, height, width, eye.image_size, recipe.shared_seed)
+    # what alternates from step to step does so for every guide
+    params = sample_cutouts(spec, task.seeds, number, views, height, width, eye.image_size, recipe.shared_seed, step)
 
     def drawn(pictures: Tensor) -> Tensor:
         return cutouts(pictures, params, eye.image_size, eye.mean, eye.std, eye.dtype, recipe.deterministic, eye.patch)

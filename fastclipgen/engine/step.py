@@ -23,7 +23,7 @@ from fastclipgen.engine.sight import guided_loss
 from fastclipgen.generators.base import Generator, Params
 from fastclipgen.guidance.constraints import total
 from fastclipgen.guidance.pulls import needs_origin, pull_loss
-from fastclipgen.ops.cutout_params import CutoutSpec
+from fastclipgen.ops.cutout_params import AnySpec, CutoutMix
 
 
 class RunState(NamedTuple):
@@ -157,10 +157,10 @@ def finish(recipe: Recipe, state: RunState) -> Params:
     return state.params
 
 
-def fit_spec(spec: CutoutSpec, generator: Generator, size: int) -> CutoutSpec:
+def fit_spec(spec: AnySpec, generator: Generator, size: int) -> AnySpec:
     """The spec for this generator and perceptor: whole-pixel crops where the picture has the perceptor's size, and
     crops of the same share of the canvas, resampled, where it has another."""
-    if not spec.integer_shift or generator.height == generator.width == size:
+    if isinstance(spec, CutoutMix) or not spec.integer_shift or generator.height == generator.width == size:
         return spec
     side = min(generator.height, generator.width) / min(generator.canvas_size)
     return replace(spec, integer_shift=False, shared_shift=False, crop=(side, side))

@@ -36,7 +36,7 @@ class Autoencoder(Generator):
     name = "autoencoder"
     default_optimizer = "adam"
     default_lr = 0.05
-    default_views_preset = "vqgan"
+    default_views_preset = "latest"
     latent = "latents"
     reencodes = True
     weights = "autoencoder"

@@ -42,7 +42,7 @@ class Vqgan(PaintedStarts):
     name = "vqgan"
     default_optimizer = "adam"
     default_lr = 0.1
-    default_views_preset = "vqgan"
+    default_views_preset = "latest"
     latent = "z"
     reencodes = True
     weights = "vqgan"

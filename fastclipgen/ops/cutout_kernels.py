@@ -15,9 +15,10 @@ from torch import Tensor
 
 from fastclipgen.ops import cutout_kernels_cpu, cutout_kernels_cuda
 from fastclipgen.ops.cutout_params import CutoutParams
+from fastclipgen.ops.cutout_spec import PADDINGS
 from fastclipgen.ops.cutout_warp import mip_range
 
-_PADDINGS = ("zeros", "border", "reflection", "colour")  # in the order of csrc/cutout_plan.h
+_EACH = 4  # Padding::kEach of csrc/cutout_plan.h: views have paddings of their own
 _NOISES = ("none", "normal", "uniform")
 
 
@@ -30,33 +31,40 @@ def render(
     patch: int,
     deterministic: bool,
     backend: str,
+    finish: bool = True,
 ) -> Tensor:
     """`cutouts` by a compiled backend, as library.choose gave it: images float32, bfloat16 or float16 [B, 3, H, W].
 
+    finish: with what comes after colour (erasing, noise, clamping). Sharpness comes between and is not done here.
     Returns [B*N, 3, S, S] in `dtype`, or with patch = p > 0 the perceptor's patches [B*N, (S/p)**2, 3*p*p].
     """
-    whole, real = plan(params, mean, std, patch)
-    tensors = (params.matrix, params.colour, params.erase, params.noise_scale, params.seeds, _step_word(params))
-    return cutouts_op(images, *tensors, whole, real, dtype, deterministic, backend)
+    whole, real = plan(params, mean, std, patch, finish)
+    return cutouts_op(images, *arrays_of(params), whole, real, dtype, deterministic, backend)
+
+
+def arrays_of(params: CutoutParams) -> tuple[Tensor, ...]:
+    """The tensors that `cutouts_op` takes after the pictures."""
+    around = params.matrix.new_empty(0) if params.around is None else params.around
+    drawn = (params.matrix, params.colour, params.erase, params.noise_scale, around, params.seeds)
+    return *drawn, _step_word(params)
 
 
 def plan(
-    params: CutoutParams, mean: Sequence[float], std: Sequence[float], patch: int
+    params: CutoutParams, mean: Sequence[float], std: Sequence[float], patch: int, finish: bool = True
 ) -> tuple[list[int], list[float]]:
     """The whole and the real numbers that csrc/bindings/cutouts.cpp reads into a CutoutPlan, in its order."""
-    spec = params.spec
+    spec, first = params.spec, params.spec.parts(0)[0][0]
     batch, views = params.matrix.shape[:2]
     exact = spec.is_exact(params.height, params.width, params.size)
     low, high = (0, 0) if exact else mip_range(params)
-    colours = (max(spec.brightness, spec.contrast) > 0, spec.saturation > 0, spec.hue > 0)
     return [
         *(batch, views, params.height, params.width, params.size, patch, low, high),
-        _PADDINGS.index(spec.padding),
-        _NOISES.index(spec.noise) if spec.has_noise else 0,
+        PADDINGS.index(first.padding) if params.around is None else _EACH,
+        _NOISES.index(spec.noise) if spec.has_noise and finish else 0,
         *(int(exact), int(spec.has_perspective)),
-        *(int(spec.has_colour and stage) for stage in colours),
-        *(int(spec.has_erasing), int(spec.clamp)),
-    ], [float(value) for value in (*spec.fill, *mean, *std)]
+        *(int(spec.has_light), int(spec.has_saturation), int(spec.has_hue)),
+        *(int(spec.has_erasing and finish), int(spec.clamp and finish)),
+    ], [float(value) for value in (*first.fill, *mean, *std)]
 
 
 def _step_word(params: CutoutParams) -> Tensor:
@@ -72,6 +80,7 @@ def cutouts_op(
     colour: Tensor,
     erase: Tensor,
     noise_scale: Tensor,
+    around: Tensor,
     seeds: Tensor,
     step: Tensor,
     whole: list[int],
@@ -82,7 +91,7 @@ def cutouts_op(
 ) -> Tensor:
     """See `render`; whole and real are those of `plan`, step int64 0-d."""
     kernels = _kernels(backend)
-    arrays = [t.contiguous() for t in (matrix, colour, erase, noise_scale, seeds)]
+    arrays = [t.contiguous() for t in (matrix, colour, erase, noise_scale, around, seeds)]
     views = images.new_empty(_shape(whole), dtype=_known(dtype, kernels))
     kernels.forward(images.to(_known(images.dtype, kernels)), arrays, step, whole, real, views)
     return views.to(dtype)
@@ -95,6 +104,7 @@ def _(
     colour: Tensor,
     erase: Tensor,
     noise_scale: Tensor,
+    around: Tensor,
     seeds: Tensor,
     step: Tensor,
     whole: list[int],
@@ -114,6 +124,7 @@ def cutouts_backward_op(
     colour: Tensor,
     erase: Tensor,
     noise_scale: Tensor,
+    around: Tensor,
     seeds: Tensor,
     step: Tensor,
     whole: list[int],
@@ -123,7 +134,7 @@ def cutouts_backward_op(
 ) -> Tensor:
     """The gradient to the pictures, [B, 3, H, W] in their dtype, from `grad` in the shape and dtype of the views."""
     kernels = _kernels(backend)
-    arrays = [t.contiguous() for t in (matrix, colour, erase, noise_scale, seeds)]
+    arrays = [t.contiguous() for t in (matrix, colour, erase, noise_scale, around, seeds)]
     grads, pictures = grad.to(_known(grad.dtype, kernels)).contiguous(), images.to(_known(images.dtype, kernels))
     out = pictures.new_empty(images.shape)
     kernels.backward(grads, pictures, arrays, step, whole, real, deterministic, out)
@@ -138,6 +149,7 @@ def _(
     colour: Tensor,
     erase: Tensor,
     noise_scale: Tensor,
+    around: Tensor,
     seeds: Tensor,
     step: Tensor,
     whole: list[int],
@@ -176,7 +188,7 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    return cutouts_backward_op(grad, *ctx.saved_tensors, *ctx.static), *(None,) * 11
+    return cutouts_backward_op(grad, *ctx.saved_tensors, *ctx.static), *(None,) * 12
 
 
 cutouts_op.register_autograd(_backward, setup_context=_setup)

@@ -2,7 +2,7 @@
 
 Every backend has `forward` and `backward` with these arguments: pictures [B, 3, H, W] of any strides, views and their
 gradients contiguous, all of one of DTYPES; `arrays`, the contiguous tensors of a CutoutParams (matrix, colour, erase,
-noise_scale, seeds); step int64 0-d on the device; the numbers of `cutout_kernels.plan`; last what is written.
+noise_scale, around, seeds); step int64 0-d on the device; the numbers of `cutout_kernels.plan`; last what is written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How views of a picture are drawn: plain numbers, validated, with named presets. It knows nothing of torch."""
+"""How views of a picture are drawn: plain numbers, validated. It knows nothing of torch, and of no preset
+(cutout_presets.py)."""
 
 from __future__ import annotations
 
@@ -7,10 +8,11 @@ from dataclasses import dataclass, fields
 
 from fastclipgen.errors import UserError, unknown
 
-_FRAMES = ("square", "picture")
+_FRAMES = ("square", "picture", "inside")
 _NOISES = ("none", "normal", "uniform")
 _RESAMPLES = ("mips", "lanczos")
-_PADDINGS = ("zeros", "border", "reflection", "colour")
+PADDINGS = ("zeros", "border", "reflection", "colour")  # in the order of csrc/cutout_plan.h
+_DRAWN_PADDINGS = ("alternate", "grey")
 # Allowed range of each plain number, both ends included.
 _LIMITS = {
     "crop_power": (0.0, math.inf),
@@ -18,20 +20,29 @@ _LIMITS = {
     "rotation": (0.0, 180.0),
     "shear": (0.0, 60.0),
     "affine_probability": (0.0, 1.0),
+    "turn": (0.0, 180.0),
+    "turn_probability": (0.0, 1.0),
     "perspective": (0.0, 0.8),
     "perspective_probability": (0.0, 1.0),
+    "zoom_probability": (0.0, 1.0),
     "flip_probability": (0.0, 1.0),
     "brightness": (0.0, 1.0),
     "contrast": (0.0, 1.0),
     "saturation": (0.0, 1.0),
     "hue": (0.0, 0.5),
     "colour_probability": (0.0, 1.0),
+    "sharpness": (0.0, 1.0),
+    "sharpness_probability": (0.0, 1.0),
     "erase_probability": (0.0, 1.0),
+    "grain": (0.0, 10.0),
+    "grain_probability": (0.0, 1.0),
 }
 # Allowed range of each (low, high) pair; the low end must not exceed the high end.
 _PAIRS = {
     "crop": (1e-3, 16.0),
     "aspect": (0.1, 10.0),
+    "zoom": (1e-3, 1.0),
+    "zoom_aspect": (0.1, 10.0),
     "erase_area": (0.0, 1.0),
     "erase_aspect": (0.05, 20.0),
     "noise_scale": (0.0, 10.0),
@@ -42,14 +53,20 @@ _PAIRS = {
 class CutoutSpec:
     """Everything about how views are drawn. Probabilities are per view; every range is uniform unless said otherwise.
 
-    A view is a crop, flipped, then sheared, turned and shifted about its centre, then seen in perspective; then colour,
-    erasing, noise. A spec with a mistake raises UserError when it is made.
+    The order is fixed: a crop of the picture, flipped; sheared, turned and shifted about its centre; turned again; seen
+    in perspective; cropped again (`zoom`); then colour, sharpness, erasing, noise, clamping. What lies around a crop is
+    the picture itself; `padding` is what lies around the picture. A spec with a mistake raises UserError when made.
     """
 
     # Crop: side = low + U**power * (high - low), as a fraction of the picture's short side (K. Crowson's cutouts).
     crop: tuple[float, float] = (1.0, 1.0)
     crop_power: float = 1.0
-    # "square" crops, or crops with the "picture"'s own shape (fractions of width and height), squeezed into the view.
+    # The low end of `crop` is at least one view pixel for each pixel of the picture, if the picture has so many: crops
+    # are not enlarged.
+    unenlarged: bool = False
+    # "square" crops; crops with the "picture"'s own shape (fractions of width and height), squeezed into the view; or
+    # the whole picture "inside" a square view, a little smaller and shifted to and fro (clipit's wide views; `crop`,
+    # `aspect` and `overhang` have no say).
     frame: str = "square"
     # Fraction of its side by which a crop may stick out of the picture; a crop larger than the picture contains it.
     overhang: float = 0.0
@@ -64,6 +81,8 @@ class CutoutSpec:
     # Before everything else the picture is brought to the view's size by the mean of its average and its maximum
     # pooling (nerdyrodent's cuts); crops and warps are then taken of that.
     pool: bool = False
+    # The pooled picture gets its shape back: its longer side is stretched before anything is cut out of it (clipit).
+    stretch: bool = False
     # How crops are resized: "mips" blends two mip levels sampled bilinearly; "lanczos" takes whole-pixel crops through
     # a Lanczos-2 low-pass and bicubic interpolation between corner pixels (K. Crowson's cutouts).
     resample: str = "mips"
@@ -72,15 +91,26 @@ class CutoutSpec:
     shear: float = 0.0  # up to +- degrees, along x
     translate: tuple[float, float] = (0.0, 0.0)  # up to +- fraction of the view's width, height
     affine_probability: float = 1.0  # of rotation, shear and translate together
+    turn: float = 0.0  # a rotation of its own, up to +- degrees
+    turn_probability: float = 0.0
     perspective: float = 0.0  # each corner moves inwards by up to this fraction of half the side
     perspective_probability: float = 1.0
     flip_probability: float = 0.0  # left-right
+
+    # Of the view so far: a crop of this part of its area, with this width / height (log-uniform), resized to the view.
+    zoom: tuple[float, float] = (1.0, 1.0)
+    zoom_aspect: tuple[float, float] = (1.0, 1.0)
+    zoom_probability: float = 0.0
 
     brightness: float = 0.0  # adds up to +- this
     contrast: float = 0.0  # multiplies by 1 +- up to this
     saturation: float = 0.0  # multiplies the HSV saturation by 1 +- up to this
     hue: float = 0.0  # turns the hue by up to +- this part of a full circle
     colour_probability: float = 1.0
+
+    # Sharpness as kornia has it: a view becomes its smoothed self plus 0 to this much of the difference to it.
+    sharpness: float = 0.0
+    sharpness_probability: float = 0.0
 
     # Erasing: a rectangle of this fraction of the view becomes 0. Its height / width is drawn half the time below 1 and
     # half the time above, where the range holds 1.
@@ -91,9 +121,13 @@ class CutoutSpec:
 
     noise: str = "none"  # "none", "normal" N(0, 1) or "uniform" U[0, 1), times a scale per view
     noise_scale: tuple[float, float] = (0.0, 0.0)
+    grain: float = 0.0  # standard deviation of further normal noise
+    grain_probability: float = 0.0
     clamp: bool = False  # to 0..1, before the perceptor's normalisation
 
-    padding: str = "border"  # what lies around the picture: "zeros", "border", "reflection" or "colour"
+    # What lies around the picture: "zeros", "border", "reflection", "colour"; "alternate" is reflection at even steps
+    # and border at odd ones; "grey" is one grey for all views of a picture, drawn anew at every step.
+    padding: str = "border"
     fill: tuple[float, float, float] = (0.5, 0.5, 0.5)  # for padding "colour"
 
     def __post_init__(self) -> None:
@@ -113,7 +147,7 @@ class CutoutSpec:
         for kind, known in (
             ("frame", _FRAMES),
             ("noise", _NOISES),
-            ("padding", _PADDINGS),
+            ("padding", (*PADDINGS, *_DRAWN_PADDINGS)),
             ("resample", _RESAMPLES),
         ):
             if getattr(self, kind) not in known:
@@ -125,31 +159,47 @@ class CutoutSpec:
         if self.integer_shift and not self._neutral_geometry():
             raise UserError(
                 "cutouts: integer_shift takes exact crops and cannot be combined with crop, aspect, frame, overhang, "
-                "whole, flip, rotation, shear, translate or perspective; drop those or integer_shift"
+                "whole, flip, rotation, shear, translate, turn, perspective or zoom; drop those or integer_shift"
             )
 
         if self.resample == "lanczos" and not self._crops_only():
             raise UserError(
                 'cutouts: resample "lanczos" resizes crops that lie inside the picture and cannot be combined with '
-                "integer_shift, aspect, overhang, flip, rotation, shear, translate, perspective or crops above 1; "
+                "integer_shift, frame inside, aspect, overhang, flip, rotation, shear, translate, turn, perspective, "
+                "zoom or crops above 1; "
                 "drop those or resample"
             )
 
+        if self.stretch and not self.pool:
+            raise UserError(
+                "cutouts: stretch gives a pooled picture its shape back and needs pool; set both or neither"
+            )
+        if self.frame == "inside" and self.whole:
+            raise UserError("cutouts: frame inside shows the whole picture in every view; drop whole or frame")
+        if self.has_grain and self.noise != "normal":
+            raise UserError(f'cutouts: grain adds to noise "normal", got "{self.noise}"; set that or drop grain')
+
     def _crops_only(self) -> bool:
         inside = self.crop[1] <= 1.0 and self.overhang == 0 and self.aspect == (1.0, 1.0) and not self.integer_shift
-        return inside and not (self.has_affine or self.has_perspective or self.has_flip)
+        return inside and self.frame != "inside" and not self._moves
 
     def _neutral_geometry(self) -> bool:
         default_crop = self.crop == (1.0, 1.0) and self.aspect == (1.0, 1.0) and self.overhang == 0 and self.whole == 0
-        return (
-            default_crop and self.frame == "square" and not (self.has_affine or self.has_perspective or self.has_flip)
-        )
+        return default_crop and self.frame == "square" and not self._moves
+
+    @property
+    def _moves(self) -> bool:
+        return self.has_affine or self.has_turn or self.has_perspective or self.has_flip or self.has_zoom
 
     # Static facts: what the op may skip without looking at a tensor.
 
     @property
     def has_affine(self) -> bool:
         return self.affine_probability > 0 and (self.rotation > 0 or self.shear > 0 or max(self.translate) > 0)
+
+    @property
+    def has_turn(self) -> bool:
+        return self.turn_probability > 0 and self.turn > 0
 
     @property
     def has_perspective(self) -> bool:
@@ -160,16 +210,44 @@ class CutoutSpec:
         return self.flip_probability > 0
 
     @property
+    def has_zoom(self) -> bool:
+        return self.zoom_probability > 0 and (self.zoom, self.zoom_aspect) != ((1.0, 1.0), (1.0, 1.0))
+
+    @property
     def has_colour(self) -> bool:
         return self.colour_probability > 0 and max(self.brightness, self.contrast, self.saturation, self.hue) > 0
 
     @property
+    def has_light(self) -> bool:
+        return self.has_colour and max(self.brightness, self.contrast) > 0
+
+    @property
+    def has_saturation(self) -> bool:
+        return self.has_colour and self.saturation > 0
+
+    @property
+    def has_hue(self) -> bool:
+        return self.has_colour and self.hue > 0
+
+    @property
+    def has_sharpness(self) -> bool:
+        return self.sharpness_probability > 0
+
+    @property
+    def has_grain(self) -> bool:
+        return self.grain_probability > 0 and self.grain > 0
+
+    @property
     def has_noise(self) -> bool:
-        return self.noise != "none" and self.noise_scale[1] > 0
+        return self.noise != "none" and (self.noise_scale[1] > 0 or self.has_grain)
 
     @property
     def has_erasing(self) -> bool:
         return self.erase_probability > 0 and self.erase_area[1] > 0
+
+    def parts(self, views: int) -> list[tuple[CutoutSpec, int, int]]:
+        """Which of so many views are drawn by which spec: (spec, first, last + 1)."""
+        return [(self, 0, views)]
 
     def is_exact(self, height: int, width: int, size: int) -> bool:
         """Whether every view is a whole-pixel crop, so that nothing needs resampling."""
@@ -177,8 +255,8 @@ class CutoutSpec:
             return True
         if self.resample == "lanczos":
             return False
-        unmoved = not (self.has_affine or self.has_perspective or self.has_flip)
         whole_only = self.crop == (1.0, 1.0) and self.aspect == (1.0, 1.0) and self.overhang == 0
+        unmoved = not self._moves and self.frame != "inside" and not self.stretch
         return unmoved and whole_only and height == width == size
 
 
@@ -209,61 +287,3 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         limits = f"{low:g} or more" if high == math.inf else f"between {low:g} and {high:g}"
         raise UserError(f"cutouts: {name} must be {limits}, got {value:g}")
-
-
-PRESETS: dict[str, CutoutSpec] = {
-    # Direct Ascent Synthesis (Fort & Whitaker 2025, arXiv 2502.07753): whole-pixel shifts, uniform noise of mean 0.1.
-    "das": CutoutSpec(integer_shift=True, noise="uniform", noise_scale=(0.2, 0.2), clamp=True),
-    # K. Crowson's VQGAN+CLIP cutouts (z+quantize notebook), with the smallest crop of a 480 px picture at 224 px as a
-    # fraction, and mip levels with bilinear sampling in place of Lanczos and bicubic: a few per cent of its time.
-    "crops": CutoutSpec(crop=(0.47, 1.0)),
-    # The same with the notebook's own resampling.
-    "crowson": CutoutSpec(crop=(0.47, 1.0), resample="lanczos", clamp=True),
-    # nerdyrodent/VQGAN-CLIP, cut method "latest". Its affine stage shifts vertically only, as kornia 0.5.4 did; colour
-    # stages come in a fixed order; what its affine stage cuts off at the frame stays visible to the perspective stage.
-    "vqgan": CutoutSpec(
-        pool=True,
-        frame="picture",
-        rotation=15.0,
-        shear=5.0,
-        translate=(0.0, 0.1),
-        affine_probability=0.7,
-        perspective=0.7,
-        perspective_probability=0.7,
-        brightness=0.1,
-        contrast=0.1,
-        saturation=0.1,
-        hue=0.1,
-        colour_probability=0.7,
-        erase_area=(0.1, 0.4),
-        erase_probability=0.7,
-        erase_shared=True,
-        noise="normal",
-        noise_scale=(0.0, 0.1),
-        padding="zeros",
-    ),
-    # For the built-in perceptor: small pictures, so views stay close to the whole picture.
-    "gentle": CutoutSpec(
-        crop=(0.7, 1.1),
-        overhang=0.05,
-        rotation=10.0,
-        perspective=0.1,
-        perspective_probability=0.5,
-        brightness=0.05,
-        contrast=0.05,
-        saturation=0.05,
-        hue=0.01,
-        colour_probability=0.5,
-        noise="normal",
-        noise_scale=(0.0, 0.1),
-    ),
-    # The whole picture and nothing else: what a perceptor sees when a finished picture is scored.
-    "plain": CutoutSpec(frame="picture"),
-}
-
-
-def preset(name: str) -> CutoutSpec:
-    """The preset called `name`; UserError with the nearest name when there is none."""
-    if name not in PRESETS:
-        raise unknown("cutout preset", name, PRESETS)
-    return PRESETS[name]

@@ -6,15 +6,16 @@ All views of a picture are taken by one tall sampling grid per mip level, so pic
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fastclipgen.ops.cutout_geometry import MIN_W, crop_range, inside_range, unpooled
 from fastclipgen.ops.cutout_params import CutoutParams
+from fastclipgen.ops.cutout_spec import PADDINGS, CutoutSpec
 
-# The perspective divisor, 1 at a view's centre, is bounded below: points near or behind the horizon land far outside.
-MIN_W = 0.05
 # Views that shrink by less than this are sampled from the full resolution alone: bilinear sampling hardly aliases.
 _SHARP_SCALE = 1.25
 _GRID_PADDING = {"zeros": "zeros", "border": "border", "reflection": "reflection", "colour": "zeros"}
@@ -24,11 +25,12 @@ def warp(images: Tensor, params: CutoutParams, deterministic: bool) -> Tensor:
     """The views before colour: images [B, 3, H, W] -> [B, 3, N, S, S], same dtype, differentiable."""
     if params.spec.is_exact(params.height, params.width, params.size):
         return exact_crops(images, params)
-    if params.spec.padding == "colour":
+    if params.around is not None:
+        return sample_mips(images, params, deterministic)
+    if _padding(params) == "colour":
         # Sampling with zeros around the difference to the fill colour puts the fill colour around the picture.
-        fill = torch.stack([images.new_full((1, 1), value) for value in params.spec.fill], dim=1)[
-            ..., None
-        ]  # [1, 3, 1, 1]
+        spec = params.spec.parts(0)[0][0]
+        fill = torch.stack([images.new_full((1, 1, 1), value) for value in spec.fill], dim=1)  # [1, 3, 1, 1]
         return sample_mips(images - fill, params, deterministic) + fill[..., None]
     return sample_mips(images, params, deterministic)
 
@@ -44,17 +46,33 @@ def exact_crops(images: Tensor, params: CutoutParams) -> Tensor:
 
 def mip_range(params: CutoutParams) -> tuple[int, int]:
     """The lowest and highest mip level that any view of this spec can need, from sizes alone: no look at a tensor."""
-    spec, short = params.spec, min(params.height, params.width)
-    area_side = math.sqrt(params.height * params.width)
-    frame = short if spec.frame == "square" else area_side
-    sides = [spec.crop[0] * frame, spec.crop[1] * frame] if spec.whole < params.matrix.shape[1] else []
-    sides += [area_side] if spec.whole else []
-    shrink = 1.0 / (1.0 - spec.perspective) if spec.has_perspective else 1.0
+    sides = [side for spec, _, _ in params.spec.parts(0) for side in _sides(spec, params)]
     # Rounding must not add a level for a scale of exactly 2**k.
     low = math.floor(_level_of(min(sides) / params.size) + 1e-6)
-    high = math.ceil(_level_of(max(sides) * shrink / params.size) - 1e-6)
-    coarsest = max(0, short.bit_length() - 1)
+    high = math.ceil(_level_of(max(sides) / params.size) - 1e-6)
+    coarsest = max(0, min(params.height, params.width).bit_length() - 1)
     return min(low, coarsest), min(high, coarsest)
+
+
+def _sides(spec: CutoutSpec, params: CutoutParams) -> list[float]:
+    """The smallest and the largest side of what views may show, in pixels: roots of areas."""
+    tall, wide = unpooled(spec, params.height, params.width, params.aspect)
+    area_side = math.sqrt(params.height * params.width)
+    # of a square as long as the short side, where stretching has changed the area
+    unit = (
+        min(tall, wide) * math.sqrt(params.height * params.width / (tall * wide)) if spec.stretch else min(tall, wide)
+    )
+    if spec.frame == "inside":
+        low, high = inside_range(tall, wide)
+        sides = [unit / high, unit / low]
+    else:
+        frame = unit if spec.frame == "square" else area_side
+        sides = [share * frame for share in crop_range(spec, tall, wide, params.size)]
+    sides = sides if spec.whole < params.matrix.shape[1] else []
+    sides += [area_side] if spec.whole else []
+    shrink = 1.0 / (1.0 - spec.perspective) if spec.has_perspective else 1.0
+    nearer = math.sqrt(spec.zoom[0]) if spec.has_zoom else 1.0
+    return [min(sides) * nearer, max(sides) * shrink]
 
 
 def _level_of(scale: float) -> float:
@@ -82,7 +100,7 @@ def sample_mips(images: Tensor, params: CutoutParams, deterministic: bool) -> Te
     size, (low, high) = params.size, mip_range(params)
     points = source_points(params.matrix, size, params.spec.has_perspective).to(images.dtype)  # [B, N*S, S, 2]
     level = view_levels(params.matrix, size).clamp(low, high).to(images.dtype)  # [B, N]
-    padding = _GRID_PADDING[params.spec.padding]
+    padding = "border" if params.around is not None else _GRID_PADDING[_padding(params)]
     # On a CPU, grid_sample's backward walks through a picture in order; on other devices it adds atomically.
     sample = sample_by_index if deterministic and images.device.type != "cpu" else sample_by_grid
     mip = images
@@ -92,12 +110,39 @@ def sample_mips(images: Tensor, params: CutoutParams, deterministic: bool) -> Te
     for k in range(low, high + 1):
         if k > low:
             mip = _halve(mip)
-        sampled = sample(mip, points * 0.5**k, padding).unflatten(2, (-1, size))  # [B, 3, N, S, S]
+        if params.around is None:
+            sampled = sample(mip, points * 0.5**k, padding).unflatten(2, (-1, size))  # [B, 3, N, S, S]
+        else:
+            sampled = _sample_around(mip, points * 0.5**k, params.around, sample)
         if low == high:
             return sampled
         share = (1.0 - (level - k).abs()).clamp_min(0.0)  # [B, N]
         views = views + sampled * share[:, None, :, None, None]
     return views
+
+
+def _padding(params: CutoutParams) -> str:
+    return params.spec.parts(0)[0][0].padding
+
+
+def _sample_around(images: Tensor, points: Tensor, around: Tensor, sample: Callable[..., Tensor]) -> Tensor:
+    """Samples [B, 3, N, S, S] of which each view has its own padding (CutoutParams.around); points: [B, N*S, S, 2].
+
+    Everything is read with the border around it: reflection moves the points, and where there is nothing, what is read
+    gives way to the fill colour as the border's last half pixel does.
+    """
+    height, width = images.shape[-2:]
+    points = points.unflatten(1, (around.shape[1], -1))  # [B, N, S, S, 2]
+    kind = around[:, :, :1, None]  # [B, N, 1, 1]
+    length = torch.stack((points.new_full((), width), points.new_full((), height)))
+    mirrored = length - (torch.remainder(points, 2 * length) - length).abs()
+    points = torch.where((kind == PADDINGS.index("reflection"))[..., None], mirrored, points)
+    inside = torch.minimum(points + 0.5, length - points + 0.5).clamp(0.0, 1.0).prod(-1)  # [B, N, S, S]
+    closed = (kind == PADDINGS.index("border")) | (kind == PADDINGS.index("reflection"))
+    inside = torch.where(closed, 1.0, inside)[:, None]
+    sampled = sample(images, points.flatten(1, 2), "border").unflatten(2, (-1, points.shape[3]))
+    fill = around[..., 1:].movedim(-1, 1)[..., None, None].to(images.dtype)  # [B, 3, N, 1, 1]
+    return sampled * inside + fill * (1.0 - inside)
 
 
 def _halve(images: Tensor) -> Tensor:

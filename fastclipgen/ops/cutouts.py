@@ -1,8 +1,8 @@
 """The cutouts op: pictures to the normalised, augmented views that a perceptor sees.
 
-Warp, colour, erase, noise, clamp, normalise. It draws no geometry (`cutout_params` does) and knows no perceptor. Here
-are the public function and the reference in plain torch, which runs on any device and differentiates with respect to
-the pictures; `cutout_kernels` has the compiled backends.
+Warp, colour, sharpen, erase, noise, clamp, normalise. It draws no geometry (`cutout_params` does) and knows no
+perceptor. Here are the public function and the reference in plain torch, which runs on any device and differentiates
+with respect to the pictures; `cutout_kernels` has the compiled backends.
 """
 
 from __future__ import annotations
@@ -15,12 +15,23 @@ from torch import Tensor
 from fastclipgen.errors import UserError
 from fastclipgen.ops import cutout_kernels, library, philox
 from fastclipgen.ops.colour import brightness_contrast, scale_saturation, to_unit_range, turn_hue
-from fastclipgen.ops.cutout_params import PRESETS, CutoutParams, CutoutSpec, preset, sample_cutouts
+from fastclipgen.ops.cutout_params import (
+    PRESETS,
+    AnySpec,
+    CutoutMix,
+    CutoutParams,
+    CutoutSpec,
+    preset,
+    sample_cutouts,
+)
 from fastclipgen.ops.cutout_resample import lanczos_crops, pooled
+from fastclipgen.ops.cutout_sharpness import sharpen
 from fastclipgen.ops.cutout_warp import warp
 from fastclipgen.ops.philox import Stream
 
-__all__ = ["PRESETS", "CutoutParams", "CutoutSpec", "cutouts", "preset", "sample_cutouts"]
+__all__ = ["PRESETS", "AnySpec", "CutoutMix", "CutoutParams", "CutoutSpec", "cutouts", "preset", "sample_cutouts"]
+
+_ZERO, _ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 def cutouts(
@@ -49,6 +60,10 @@ def cutouts(
     # two matrix products are what torch does best, so there is no kernel for Lanczos crops
     plain = images.dtype == torch.float64 or params.spec.resample == "lanczos"
     backend = "reference" if plain else library.choose("cutouts", images.device)
+    if backend != "reference" and params.sharpness is not None:
+        # what comes before sharpness in one pass, what comes after it in plain torch
+        views = cutout_kernels.render(images, params, _ZERO, _ONE, torch.float32, 0, deterministic, backend, False)
+        return _finished(_sharpened(views, params), params, mean, std, dtype, patch)
     if backend != "reference":
         return cutout_kernels.render(images, params, mean, std, dtype, patch, deterministic, backend)
     return reference_cutouts(images, params, mean, std, dtype, deterministic, patch)
@@ -64,29 +79,44 @@ def reference_cutouts(
     patch: int = 0,
 ) -> Tensor:
     """`cutouts` in plain torch, without the checks and the pooling."""
-    spec = params.spec
     if images.dtype in (torch.float16, torch.bfloat16):
         images = images.to(torch.float32)
-    views = lanczos_crops(images, params) if spec.resample == "lanczos" else warp(images, params, deterministic)
+    lanczos = params.spec.resample == "lanczos"
+    views = lanczos_crops(images, params) if lanczos else warp(images, params, deterministic)
     views = views.movedim(2, 1).flatten(0, 1)  # [B*N, 3, S, S]
-    if spec.has_colour:
-        views = _colour(views, spec, params.colour.flatten(0, 1).to(images.dtype))
+    if params.spec.has_colour:
+        views = _colour(views, params.spec, params.colour.flatten(0, 1).to(images.dtype))
+    if params.sharpness is not None:
+        views = _sharpened(views, params)
+    return _finished(views, params, mean, std, dtype, patch)
+
+
+def _finished(
+    views: Tensor, params: CutoutParams, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype, patch: int
+) -> Tensor:
+    """Views [B*N, 3, S, S] through the stages after colour and sharpness."""
+    spec = params.spec
     if spec.has_erasing:
         views = _erase(views, params.erase.flatten(0, 1))
     if spec.has_noise:
-        views = views + _noise(params).to(images.dtype)
+        views = views + _noise(params).to(views.dtype)
     if spec.clamp:
         views = to_unit_range(views)
     views = _normalise(views, mean, std).to(dtype)
     return _patches(views, patch) if patch else views
 
 
-def _colour(views: Tensor, spec: CutoutSpec, factors: Tensor) -> Tensor:
-    if spec.brightness > 0 or spec.contrast > 0:
+def _sharpened(views: Tensor, params: CutoutParams) -> Tensor:
+    assert params.sharpness is not None
+    return sharpen(views, params.sharpness.flatten().to(views.dtype))
+
+
+def _colour(views: Tensor, spec: AnySpec, factors: Tensor) -> Tensor:
+    if spec.has_light:
         views = brightness_contrast(views, factors[:, 0], factors[:, 1])
-    if spec.saturation > 0:
+    if spec.has_saturation:
         views = scale_saturation(views, factors[:, 2])
-    return turn_hue(views, factors[:, 3]) if spec.hue > 0 else views
+    return turn_hue(views, factors[:, 3]) if spec.has_hue else views
 
 
 def _erase(views: Tensor, boxes: Tensor) -> Tensor:

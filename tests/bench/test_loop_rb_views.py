@@ -7,14 +7,17 @@ import torch
 
 from bench.loop_rb_views import ChainViews, homography, warp
 from fastclipgen.ops.cutout_params import sample_cutouts
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.ops.cutout_resample import pooled
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_spec import CutoutSpec
 from fastclipgen.ops.cutouts import cutouts
 
 CPU = torch.device("cpu")
 IMAGE = torch.rand(1, 3, 48, 40, generator=torch.Generator().manual_seed(0))
+LATEST = preset("latest")
+assert isinstance(LATEST, CutoutSpec)
 STILL = replace(
-    preset("vqgan"),
+    LATEST,
     affine_probability=0.0,
     perspective_probability=0.0,
     colour_probability=0.0,
@@ -87,7 +90,8 @@ def test_noise_has_a_scale_of_each_view_and_is_not_clamped() -> None:
 
 def test_a_gradient_reaches_every_pixel() -> None:
     image = IMAGE.clone().requires_grad_()
-    ChainViews(preset("vqgan"), 16, 1, CPU).draw(image, 8).square().sum().backward()
+    assert isinstance(LATEST, CutoutSpec)
+    ChainViews(LATEST, 16, 1, CPU).draw(image, 8).square().sum().backward()
     assert image.grad is not None
     assert image.grad.isfinite().all()
     assert (image.grad != 0).float().mean() > 0.9

@@ -71,7 +71,7 @@ def test_wrapping_ends_with_the_measurement() -> None:
 
 def test_every_part_of_a_step_has_a_share(small: dict[str, Any]) -> None:
     """Also that each name in PARTS is still what the step calls."""
-    subject = Subject(1, small | {"generator": "pixels", "cutouts": "vqgan", "views": 2, "constraints": ["tv:1"]})
+    subject = Subject(1, small | {"generator": "pixels", "cutouts": "latest", "views": 2, "constraints": ["tv:1"]})
     shares = step_shares(EngineRun(subject, 1), steps=2)
     assert set(shares) >= set(PARTS.values())
     assert sum(sum(share) for share in shares.values()) == pytest.approx(1)

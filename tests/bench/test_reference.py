@@ -13,7 +13,8 @@ from bench.reference import ReferenceRun
 from bench.reference_views import PlainViews, view_drawer
 from bench.subject import EngineRun, Subject
 from fastclipgen.errors import UserError
-from fastclipgen.ops.cutout_spec import PRESETS, preset
+from fastclipgen.ops.cutout_presets import PRESETS, preset
+from fastclipgen.ops.cutout_spec import CutoutSpec
 
 CPU = torch.device("cpu")
 
@@ -82,9 +83,12 @@ def test_only_the_plain_loop_pays_for_gradients_of_weights(small: dict[str, Any]
     assert not any(p.requires_grad for p in subject.recipe.guides[0].perceptor.module.parameters())
 
 
-@pytest.mark.parametrize("name", PRESETS)
+DRAWN = {name: spec for name, spec in PRESETS.items() if isinstance(spec, CutoutSpec)}
+
+
+@pytest.mark.parametrize("name", DRAWN)
 def test_views_of_every_preset(name: str) -> None:
-    spec = replace(preset(name), noise="none", noise_scale=(0.0, 0.0))
+    spec = replace(DRAWN[name], noise="none", noise_scale=(0.0, 0.0))
     image = torch.rand(1, 3, 40, 30, generator=torch.Generator().manual_seed(0))
     views = view_drawer(spec, 16, 1, CPU).draw(image, 20)
     assert views.shape == (20, 3, 16, 16)
@@ -96,17 +100,19 @@ def test_views_of_every_preset(name: str) -> None:
 
 def test_noise_has_the_preset_s_scale() -> None:
     image = torch.full((1, 3, 40, 40), 0.5)
-    views = PlainViews(preset("das"), 16, seed=1, device=CPU).draw(image, 20)
+    views = PlainViews(DRAWN["das"], 16, seed=1, device=CPU).draw(image, 20)
     assert views.min() >= 0.5
     assert views.max() <= 0.7
     assert views.mean() == pytest.approx(0.6, abs=0.01)
 
 
 def test_views_are_drawn_by_the_loop_that_they_come_from() -> None:
-    kinds = {name: type(view_drawer(preset(name), 16, 1, CPU)) for name in ("vqgan", "crowson", "das", "gentle")}
-    assert kinds == {"vqgan": ChainViews, "crowson": NotebookViews, "das": PlainViews, "gentle": PlainViews}
+    kinds = {name: type(view_drawer(preset(name), 16, 1, CPU)) for name in ("latest", "original", "das", "gentle")}
+    assert kinds == {"latest": ChainViews, "original": NotebookViews, "das": PlainViews, "gentle": PlainViews}
 
 
 def test_what_the_reference_cannot_draw_is_refused() -> None:
-    with pytest.raises(UserError, match="flip_probability"):
-        PlainViews(replace(preset("gentle"), flip_probability=0.5), 16, seed=1, device=CPU)
+    with pytest.raises(UserError, match="has_zoom"):
+        PlainViews(replace(DRAWN["gentle"], zoom=(0.5, 1.0), zoom_probability=0.5), 16, seed=1, device=CPU)
+    with pytest.raises(UserError, match="no two kinds of views"):
+        view_drawer(preset("clipit"), 16, 1, CPU)

@@ -17,7 +17,7 @@ from fastclipgen.engine.optimizers import OPTIMIZERS
 from fastclipgen.engine.schedule import DEFAULTS
 from fastclipgen.generators import registry
 from fastclipgen.guidance.constraints import LOSSES
-from fastclipgen.ops.cutout_spec import PRESETS
+from fastclipgen.ops.cutout_presets import PRESETS
 
 BAR = "a red circle | a dog:0.2"
 
@@ -41,7 +41,9 @@ def save(path: Path, colour: tuple[int, int, int] | int, size: tuple[int, int] =
         ("--generator siren", "-g hidden=8"),
         ("--negative dog", "--clip builtin@0.5"),
         ("", "--views 3"),
-        ("", "--cutouts vqgan"),
+        ("", "--cutouts latest"),
+        ("--cutouts latest", "--augments Ji,Sh"),
+        ("", "--cutouts clipit"),
         ("--optimizer sgd", "--loss spherical"),
         ("--optimizer sgd --constraint tv", "--prompt-sum"),
         ("", "--constraint saturation:5"),
@@ -52,7 +54,7 @@ def save(path: Path, colour: tuple[int, int, int] | int, size: tuple[int, int] =
         ("", "--schedule drops:0.1"),
         ("", "--warmup 0.9"),
         ("", "--starts 8"),
-        ("--starts 8 --steps 8 --cutouts vqgan", "--tracks 8"),
+        ("--starts 8 --steps 8 --cutouts latest", "--tracks 8"),
         ("", "--ema 0.9"),
         ("--lr 60 --steps 12", "--keep-best"),
         ("", "--precision bf16"),

@@ -129,6 +129,16 @@ def test_other_errors_are_not_hidden(cli: Callable, monkeypatch: pytest.MonkeyPa
         (["x", "--generator", "stak"], "unknown generator 'stak'; did you mean 'stack'?"),
         (["x", "--optimizer", "adma"], "unknown optimiser 'adma'; did you mean 'adam'?"),
         (["x", "--cutouts", "gentel"], "unknown cutout preset 'gentel'; did you mean 'gentle'?"),
+        (
+            ["x", "--augments", "Af"],
+            "augments are chosen for one of the cutouts, but none were; add --cutouts latest or",
+        ),
+        (
+            ["x", "--cutouts", "gentle", "--augments", "Af"],
+            "augments are those of cutouts latest and nrupdated, got 'ge",
+        ),
+        (["x", "--cutouts", "latest", "--augments", "Af,Px"], "unknown augment 'Px'"),
+        (["x", "--cutouts", "latest", "--augments", "Ts"], "augment 'Ts' bends views freely"),
         (["x", "--constraint", "vt"], "unknown constraint 'vt'; did you mean 'tv'?"),
         (["x", "--constraint", "tv:much"], "expected NAME[:WEIGHT] with a number as weight, got 'tv:much'"),
         (["x", "--schedule", "cosin"], "unknown schedule 'cosin'; did you mean 'cosine'?"),

@@ -12,7 +12,7 @@ from fastclipgen.engine import optimizers
 from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.generators import registry
 from fastclipgen.guidance.constraints import parse_constraint
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
 
 RATES = {"adam": 0.11, "sgd": 0.22, "rmsprop": 0.33}
 DECIDED = (
@@ -32,7 +32,7 @@ def test_everything_is_decided_and_usable(generator: str, builtin: bool) -> None
     for name in DECIDED:
         assert getattr(config, name) not in (None, "auto"), name
     assert (config.generator, config.seed) == (generator, 7)
-    assert isinstance(preset(config.cutouts).crop, tuple)
+    assert preset(config.cutouts).parts(1)
     optimizers.create(config.optimizer)
     for text in config.constraints or []:
         parse_constraint(text)

@@ -13,7 +13,7 @@ from fastclipgen.errors import UserError
 OTHER: dict[str, Any] = {
     "clip_gen": "a.pt", "candidates": 3, "keep": 2, "candidate": 0, "top_k": 3, "top_p": 0.5, "temperature": 0.5,
     "guidance": 2.0, "text_to_image": "knn", "gallery": "folder", "refine": 3, "compat_clip_gen": True, "rows": 2,
-    "generator_options": {"tile": 1}, "views": 3, "batches": 2, "cutouts": "das", "loss": "l2", "prompt_sum": True,
+    "generator_options": {"tile": 1}, "views": 3, "batches": 2, "cutouts": "das", "augments": ["Af"], "loss": "l2", "prompt_sum": True,
     "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear", "warmup": 0.5,
     "auto_stop": 1, "ema": 0.5, "keep_best": True, "steps": 3, "starts": 2, "tracks": 1, "finalists": 1,
     "init": "a.png", "init_noise": "snow",
@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {
 """A value of every setting that is not its default."""
 OVERLAY = {"overlay": "a.png", "overlay_every": 5}
 WITH: dict[str, dict[str, Any]] = {
+    "augments": {"cutouts": "latest"},
     "change_prompt_every": {"prompts": ["a ^ b"]},
     "image_prompt_recut": {"image_prompts": ["a.png"]},
     "spot_mask": {"spot": ["a"]},

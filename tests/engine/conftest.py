@@ -15,7 +15,9 @@ from fastclipgen.generators.base import Generator, Params
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.guidance.targets import build_targets
-from fastclipgen.ops.cutout_spec import CutoutSpec, preset
+from fastclipgen.ops.cutout_mix import AnySpec
+from fastclipgen.ops.cutout_presets import preset
+from fastclipgen.ops.cutout_spec import CutoutSpec
 from fastclipgen.ops.philox import Stream, normals
 from fastclipgen.perceptors import FrozenPerceptor, as_perceptor
 
@@ -105,7 +107,7 @@ def make_recipe(toy: Callable[..., FrozenPerceptor]) -> Callable[..., Recipe]:
     def make(
         generator: Generator | None = None,
         perceptors: Sequence[FrozenPerceptor | tuple[FrozenPerceptor, float]] | None = None,
-        spec: CutoutSpec | str = MILD,
+        spec: AnySpec | str = MILD,
         views: int = 4,
         **changed: Any,
     ) -> Recipe:

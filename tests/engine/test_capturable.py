@@ -19,7 +19,7 @@ from fastclipgen.guidance.constraints import Constraint
 from fastclipgen.models.taesd import build_decoder
 from fastclipgen.models.vqgan_dialects import build
 from fastclipgen.ops import library
-from fastclipgen.ops.cutout_spec import PRESETS
+from fastclipgen.ops.cutout_presets import PRESETS
 from fastclipgen.perceptors.builtin import load_builtin
 
 from ..models.taesd_checkpoints import decoder

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fastclipgen.engine.compile_choice import Choice, Costs, choose, guess, image_flops, key_of, recall, remember
 from fastclipgen.engine.recipe import Guide
 from fastclipgen.errors import UserError
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.perceptors import as_perceptor
 
 GUESSED = Costs(start=60, step=0.1, gain=0.25, measured=False)

@@ -19,7 +19,7 @@ from fastclipgen.engine.recipe import Guide, Recipe, Task
 from fastclipgen.engine.stepper import Way
 from fastclipgen.generators import registry
 from fastclipgen.guidance.constraints import Constraint
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.perceptors.builtin import load_builtin
 
 Tasks = Callable[..., Task]

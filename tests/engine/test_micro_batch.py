@@ -19,7 +19,7 @@ from fastclipgen.engine.stepper import Way
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Params
 from fastclipgen.guidance.constraints import Constraint
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
 from fastclipgen.perceptors import FrozenPerceptor
 from fastclipgen.perceptors.builtin import load_builtin
 
@@ -60,7 +60,7 @@ def case(name: str, clip: FrozenPerceptor, toy: Toys) -> tuple[Recipe, Params]:
     """A recipe with two guides, weights, prompts that stop and constraints, and the parameters of two pictures."""
     optimizer = Sgd() if name == "stack" else Adam()
     generator = registry.create(name, 64, 64, optimizer.name)
-    eyes = ((clip, 1.0, VIEWS, preset("gentle")), (toy(), 0.5, 3, preset("vqgan")))
+    eyes = ((clip, 1.0, VIEWS, preset("gentle")), (toy(), 0.5, 3, preset("latest")))
     guides = tuple(Guide(*eye) for eye in eyes)
     recipe = Recipe(generator, guides, optimizer, constraints=(Constraint("tv", 2.0), Constraint("saturation", 0.5)))
     return recipe, generator.init(torch.tensor([5, 6]))

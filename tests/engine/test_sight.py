@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fastclipgen.engine import sight as sight_module
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.micro_batch import slope_by_views
 from fastclipgen.engine.recipe import Guide, Recipe, Recut, Task
@@ -23,7 +24,8 @@ from fastclipgen.generators.stack import Stack
 from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.guidance.targets import build_targets
 from fastclipgen.ops import library
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
+from fastclipgen.ops.cutout_spec import PADDINGS
 
 from ..watch import Watch
 
@@ -146,6 +148,38 @@ def test_spots_and_image_prompts_follow_the_picture_without_its_margin(make_reci
 
 def _none(recipe: Recipe):
     return build_targets([recipe.guides[0].perceptor], [parse_prompts("sun")])[0]
+
+
+@pytest.mark.parametrize("name", ["clipit", "pixray", "updated"])
+def test_image_prompts_are_seen_through_the_views_of_every_method(
+    name: str, make_recipe: Recipes, make_task: Tasks
+) -> None:
+    """A picture and an image prompt that is the same picture look the same, at even and odd steps, wherever cut."""
+    shown = pictures(1, 3)
+    recipe = replace(make_recipe(views=6, spec=name), recut=recut(shown))
+    task = make_task(recipe, ["sun", "moon"], [5, 6])
+    views = []
+    for step in (2, 3):
+        sight = look(recipe, task, recipe.guides[0], task.targets[0], shown.expand(2, -1, -1, -1), step, step)
+        assert sight.beside is not None
+        torch.testing.assert_close(sight.views, sight.beside[:, 0], rtol=0, atol=1e-6)
+        views.append(sight.views)
+    assert (views[0] - views[1]).abs().max() > 0.1
+
+
+def test_paddings_alternate_by_step_for_every_guide(
+    monkeypatch: pytest.MonkeyPatch, make_recipe: Recipes, make_task: Tasks, toy: Callable[..., Any]
+) -> None:
+    """With two guides the numbers that key the draws are even for the first and odd for the second, at every step."""
+    found = []
+    plain = sight_module.sample_cutouts
+    monkeypatch.setattr(sight_module, "sample_cutouts", lambda *args: found.append(plain(*args)) or found[-1])
+    recipe = make_recipe(perceptors=[toy(0), toy(1)], views=3, spec="clipit")
+    task = make_task(recipe, ["sun"])
+    for step in (0, 1, 2):
+        guided_loss(recipe, task, pictures(1), torch.tensor(step), recipe.guides)
+    zoomed = [PADDINGS[int(params.around[0, 0, 0])] for params in found]
+    assert zoomed == ["reflection", "reflection", "border", "border", "reflection", "reflection"]
 
 
 def test_image_prompts_are_seen_through_the_same_views(make_recipe: Recipes, make_task: Tasks) -> None:

@@ -19,7 +19,8 @@ from fastclipgen.engine.step import begin, canvas, finish, fit_spec, take_step
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.stack import Stack
 from fastclipgen.guidance.constraints import Constraint
-from fastclipgen.ops.cutout_spec import preset
+from fastclipgen.ops.cutout_presets import preset
+from fastclipgen.ops.cutout_spec import CutoutSpec
 from fastclipgen.perceptors import FrozenPerceptor
 
 Toys = Callable[..., FrozenPerceptor]
@@ -258,11 +259,14 @@ def test_the_rows_of_a_task(make_recipe: Recipes, make_task: Tasks) -> None:
 
 def test_exact_crops_only_at_the_perceptors_own_size() -> None:
     das = preset("das")
+    assert isinstance(das, CutoutSpec)
     assert fit_spec(das, Stack(32, 32), 32) == das
     for generator in (Stack(64, 64), Stack(32, 48)):
         fitted = fit_spec(das, generator, 32)
+        assert isinstance(fitted, CutoutSpec)
         assert not fitted.integer_shift
         assert fitted.noise_scale == das.noise_scale
         share = min(generator.height, generator.width) / min(generator.canvas_size)
         assert fitted.crop == (share, share)
-    assert fit_spec(preset("crops"), Stack(64, 64), 32) == preset("crops")
+    for name in ("crops", "clipit"):
+        assert fit_spec(preset(name), Stack(64, 64), 32) == preset(name)

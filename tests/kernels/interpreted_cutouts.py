@@ -24,7 +24,7 @@ from cutout_cases import (  # pyright: ignore[reportMissingImports]  # found thr
 
 # The interpreter takes seconds for a case: of every path through the kernels one, small. On a GPU all cases run.
 NAMES = (
-    "crops", "vqgan", "everything, zeros", "everything, colour", "odd sizes", "level 0 to 4", "one pixel",
+    "crops", "latest", "paddings", "everything, zeros", "everything, colour", "odd sizes", "level 0 to 4", "one pixel",
     "views of one pixel", "no pictures", "no pictures, exact", "odd patches", "bfloat16", "exact, everything",
     "exact, patches", "exact, float16", "exact, linear",
 )  # fmt: skip

@@ -20,7 +20,7 @@ def test_interpreted_kernels_keep_to_the_error_of_plain_torch() -> None:
     script = [sys.executable, str(HERE / "interpreted_cutouts.py")]
     done = subprocess.run(script, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "18 cases equal\n"
+    assert done.stdout == "19 cases equal\n"
 
 
 SIZES = {"VIEWS": 4, "HEIGHT": 224, "WIDTH": 200, "SIZE": 224, "PATCH": 16, "LOW": 0, "HIGH": 2, "PADDING": 3}
@@ -28,8 +28,10 @@ STAGES = {"NOISE": 1, "PERSPECTIVE": 1, "LIGHT": 1, "SATURATION": 1, "HUE": 1, "
 FIXED = {"COUNT_EXPONENT": 20, "sums": "*i64"}
 LAUNCHES = {
     "forward": ("cutouts", "_forward_kernel", {}),
+    "forward, paddings of views": ("cutouts", "_forward_kernel", {"PADDING": 4}),
     "halve": ("cutouts", "_halve_kernel", {"FINE_HEIGHT": 9, "FINE_WIDTH": 8}),
     "scatter floats": ("cutout_gradients", "scatter_kernel", {**FIXED, "MODE": 0, "sums": "*fp32"}),
+    "scatter, paddings of views": ("cutout_gradients", "scatter_kernel", {**FIXED, "MODE": 2, "PADDING": 4}),
     "scatter largest": ("cutout_gradients", "scatter_kernel", {**FIXED, "MODE": 1}),
     "scatter integers": ("cutout_gradients", "scatter_kernel", {**FIXED, "MODE": 2}),
     "fold floats": ("cutout_gradients", "fold_kernel", {**FIXED, "INTEGER": 0, "sums": "*fp32"}),

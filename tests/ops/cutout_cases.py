@@ -9,16 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fastclipgen.ops import philox
 from fastclipgen.ops.cutouts import PRESETS as ALL_PRESETS
-from fastclipgen.ops.cutouts import CutoutParams, CutoutSpec, reference_cutouts, sample_cutouts
+from fastclipgen.ops.cutouts import AnySpec, CutoutMix, CutoutParams, CutoutSpec, reference_cutouts, sample_cutouts
 
-# What reaches the kernels: pooling comes before them, Lanczos crops are made without them.
-PRESETS = {name: replace(spec, pool=False) for name, spec in ALL_PRESETS.items() if spec.resample == "mips"}
+
+def of_kernels(spec: AnySpec) -> AnySpec:
+    """What of a spec reaches the kernels: pooling comes before them, sharpness after them."""
+    if isinstance(spec, CutoutMix):
+        return replace(spec, **{name: of_kernels(getattr(spec, name)) for name in ("first", "rest")})
+    return replace(spec, pool=False, stretch=False, sharpness_probability=0.0)
+
+
+# Lanczos crops are made without kernels.
+PRESETS: dict[str, Any] = {name: of_kernels(spec) for name, spec in ALL_PRESETS.items() if spec.resample == "mips"}
 
 ZERO, ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 SEEDS = (5, -(2**40) - 7, 2**63 - 1)
@@ -43,6 +52,15 @@ EVERYTHING = CutoutSpec(
     whole=1,
     fill=(0.2, 0.5, 0.9),
 )
+# Half of the views with a padding that changes from step to step, the others on a grey of their own.
+PADDINGS = CutoutMix(
+    replace(EVERYTHING, whole=0, crop=(0.8, 1.6), padding="alternate"),
+    replace(EVERYTHING, whole=0, perspective=0.0, padding="grey"),
+    share=0.5,
+)
+TURNED = CutoutSpec(
+    turn=40.0, turn_probability=0.8, perspective=0.7, zoom=(0.1, 1.0), zoom_aspect=(0.5, 2.0), zoom_probability=0.7
+)
 # Whole-pixel crops with every stage that they may have.
 EXACT = CutoutSpec(
     integer_shift=True,
@@ -62,7 +80,7 @@ EXACT = CutoutSpec(
 @dataclass(frozen=True)
 class Case:
     name: str
-    spec: CutoutSpec
+    spec: AnySpec
     batch: int = 2
     height: int = 20
     width: int = 20
@@ -83,6 +101,9 @@ class Case:
 CASES = [
     *(Case(name, spec) for name, spec in PRESETS.items()),
     *(Case(f"everything, {p}", replace(EVERYTHING, padding=p)) for p in ("zeros", "border", "reflection", "colour")),
+    Case("paddings", PADDINGS, height=13, width=11, size=9),
+    Case("paddings, odd step", PADDINGS, height=13, width=11, views=4, size=9, step=4),
+    Case("turned and zoomed", TURNED, height=31, width=24, views=3, size=9),
     Case("odd sizes", EVERYTHING, height=13, width=9, size=7),
     Case("odd sizes, several levels", replace(EVERYTHING, crop=(0.3, 1.0)), height=61, width=47, size=9, views=4),
     Case("level 0 to 4", CutoutSpec(crop=(0.05, 1.0), rotation=20.0), height=66, width=70, size=5, views=5),
@@ -99,15 +120,15 @@ CASES = [
     Case("many seeds", replace(PRESETS["gentle"], noise_scale=(0.3, 0.4)), batch=3, step=2**32 - 1, size=10),
     Case("strided", EVERYTHING, layout="strided"),
     Case("channels last", PRESETS["gentle"], layout="channels last"),
-    Case("one picture expanded", replace(PRESETS["vqgan"], hue=0.0), batch=3, layout="expanded"),
+    Case("one picture expanded", replace(PRESETS["latest"], hue=0.0), batch=3, layout="expanded"),
     Case("patches", EVERYTHING, patch=4),
     Case("odd patches", PRESETS["gentle"], patch=3, size=9),
     Case("one patch", PRESETS["crops"], patch=10, size=10),
     Case("patches of a pixel", PRESETS["plain"], patch=1, size=6),
-    Case("bfloat16 out", PRESETS["vqgan"], out=torch.bfloat16),
+    Case("bfloat16 out", PRESETS["latest"], out=torch.bfloat16),
     Case("float16 out, patches", PRESETS["gentle"], out=torch.float16, patch=6),
     Case("bfloat16", EVERYTHING, images=torch.bfloat16, out=torch.bfloat16, layout="strided"),
-    Case("float16 in", PRESETS["vqgan"], images=torch.float16),
+    Case("float16 in", PRESETS["latest"], images=torch.float16),
     Case("linear", CutoutSpec(crop=(0.3, 1.2), rotation=30.0, padding="reflection"), height=30, width=20),
     Case("saturation alone", CutoutSpec(crop=(0.5, 1.0), saturation=1.0)),
     Case("hue alone", CutoutSpec(crop=(0.5, 1.0), hue=0.5, colour_probability=0.5)),
@@ -139,8 +160,8 @@ def make(case: Case, device: str = "cpu") -> tuple[Tensor, CutoutParams, Tensor]
 
 
 def change(params: CutoutParams, to: Callable[[Tensor], Tensor]) -> CutoutParams:
-    names = ("matrix", "colour", "erase", "noise_scale", "seeds")
-    return params._replace(**{name: to(getattr(params, name)) for name in names})
+    names = ("matrix", "colour", "erase", "noise_scale", "seeds", "around", "sharpness")
+    return params._replace(**{name: to(getattr(params, name)) for name in names if getattr(params, name) is not None})
 
 
 def _laid_out(images: Tensor, layout: str) -> Tensor:

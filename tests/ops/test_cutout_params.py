@@ -79,7 +79,7 @@ def test_aspect_keeps_the_area() -> None:
 
 
 def test_whole_views_are_the_whole_picture() -> None:
-    spec = replace(PRESETS["vqgan"], pool=False, whole=2)
+    spec = replace(PRESETS["latest"], pool=False, whole=2)
     corners = where(sample_cutouts(spec, SEEDS, 0, 4, 40, 60, 32), CORNERS)
     whole = CORNERS * torch.tensor([60.0, 40.0])
     torch.testing.assert_close(corners[:, :2], whole.expand(3, 2, 4, 2), atol=1e-4, rtol=0)
@@ -155,7 +155,7 @@ def test_integer_shift_is_whole_uniform_and_shared_on_request() -> None:
 
 
 def test_colour_erase_and_noise_ranges() -> None:
-    spec = replace(PRESETS["vqgan"], erase_shared=False, noise_scale=(0.02, 0.1))
+    spec = replace(PRESETS["latest"], erase_shared=False, noise_scale=(0.02, 0.1))
     params = sample_cutouts(spec, SEEDS, 0, 400, 64, 64, 50)
     spread = params.colour - torch.tensor([1.0, 1.0, 1.0, 0.0])
     assert spread.abs().amax((0, 1)).tolist() == pytest.approx([0.1] * 4, abs=0.002)
@@ -173,7 +173,7 @@ def test_colour_erase_and_noise_ranges() -> None:
     assert 0.37 < area.max() < 0.42
     tall = ((y1 - y0) > (x1 - x0))[erased].double().mean()
     assert 0.43 < tall < 0.57
-    shared = sample_cutouts(PRESETS["vqgan"], SEEDS, 0, 400, 64, 64, 50).erase
+    shared = sample_cutouts(PRESETS["latest"], SEEDS, 0, 400, 64, 64, 50).erase
     assert torch.equal(shared, shared[:, :1].expand_as(shared))
 
 

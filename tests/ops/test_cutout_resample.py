@@ -79,10 +79,10 @@ def test_pooling_is_the_mean_of_average_and_maximum() -> None:
 
 def test_pooled_views_warp_the_pooled_picture() -> None:
     images = picture(50, 40).float()
-    params = sample_cutouts(PRESETS["vqgan"], SEEDS, 1, 4, 50, 40, 16)
+    params = sample_cutouts(PRESETS["latest"], SEEDS, 1, 4, 50, 40, 16)
     assert (params.height, params.width) == (16, 16)
     views = cutouts(images, params, 16, (0.0,) * 3, (1.0,) * 3, torch.float32)
-    unpooled = params._replace(spec=CutoutSpec(**{**vars(PRESETS["vqgan"]), "pool": False}))
+    unpooled = params._replace(spec=CutoutSpec(**{**vars(PRESETS["latest"]), "pool": False}))
     assert torch.equal(views, cutouts(pooled(images, 16), unpooled, 16, (0.0,) * 3, (1.0,) * 3, torch.float32))
 
 

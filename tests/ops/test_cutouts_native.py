@@ -38,7 +38,12 @@ BACKENDS = [
     pytest.param("triton", "cuda", marks=pytest.mark.gpu),
 ]
 BY_NAME = {case.name: case for case in CASES}
-MIXED = [BY_NAME["everything, zeros"], BY_NAME["level 0 to 4"], BY_NAME["exact, everything"]]
+MIXED = [
+    BY_NAME["everything, zeros"],
+    BY_NAME["level 0 to 4"],
+    BY_NAME["exact, everything"],
+    BY_NAME["paddings"],
+]
 all_backends = pytest.mark.parametrize(("backend", "device"), BACKENDS)
 
 
@@ -194,8 +199,7 @@ def test_zero_gradients(backend: str, device: str) -> None:
 def test_torch_ops_are_sound(backend: str, device: str, case: Case, deterministic: bool) -> None:
     images, params, grad = make(case, device)
     whole, real = cutout_kernels.plan(params, case.mean, case.std, case.patch)
-    drawn = (params.matrix, params.colour, params.erase, params.noise_scale, params.seeds)
-    tensors = (*drawn, torch.tensor(3, device=device))
+    tensors = cutout_kernels.arrays_of(params._replace(step=torch.tensor(3, device=device)))
     forward = (images.clone().requires_grad_(), *tensors, whole, real, case.out, deterministic, backend)
     # Float sums in another order are other bits.
     names = ["test_schema", "test_faketensor", "test_aot_dispatch_static"] if deterministic or device == "cpu" else []
@@ -206,7 +210,7 @@ def test_torch_ops_are_sound(backend: str, device: str, case: Case, deterministi
 
 
 @all_backends
-@pytest.mark.parametrize("case", [BY_NAME["das"], BY_NAME["vqgan"], BY_NAME["bfloat16"]], ids=str)
+@pytest.mark.parametrize("case", [BY_NAME["das"], BY_NAME["latest"], BY_NAME["clipit"], BY_NAME["bfloat16"]], ids=str)
 def test_compiles_fullgraph_once_for_all_steps(backend: str, device: str, case: Case) -> None:
     torch.compiler.reset()
     render = use(backend, deterministic=True)
