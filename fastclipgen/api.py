@@ -158,7 +158,7 @@ class Job:
         own = own_settings(picture.prompt) | {"seed": picture.seed}
         if picture.init is not None:
             own |= {"init": picture.init, "init_over": picture.over}
-        return self.config.model_copy(update=own).model_dump()
+        return self.config.model_copy(update=own).model_dump(mode="json")
 
     def run(
         self, callbacks: Sequence[Callback] = (), interrupted: Callable[[], bool] | None = None

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 import fastclipgen
 from fastclipgen.api import Job, Result, generate
 from fastclipgen.config import sampling
+from fastclipgen.config.edited import EDITS
 from fastclipgen.config.run import make_config
 from fastclipgen.engine import memory
 from fastclipgen.engine.micro_batch import Cut
@@ -149,7 +150,8 @@ def test_metadata_is_complete_and_plain() -> None:
     undecided = [key for key, value in settings.items() if value in (None, "auto")]
     paths = {"init", "init_over", "mask", "spot_mask", "vqgan", "autoencoder"}
     others = {"augments", "init_noise", "init_alpha", "auto_stop", "change_prompt_every", "device", "backend", "memory"}
-    assert set(undecided) - set(sampling.OWN) == paths | others  # clip-gen's own have no meaning here
+    edits = {name for name in EDITS if make_config({"prompts": ["a"]}).model_dump()[name] is None}
+    assert set(undecided) - set(sampling.OWN) == paths | others | edits  # clip-gen's own have no meaning here
     assert settings.keys() == make_config({"prompts": ["a"]}).model_dump().keys()
 
 

@@ -60,7 +60,7 @@ def run_film(args: argparse.Namespace, plan: Plan, steps: int, fps: float) -> in
             )
             job, total = film.job, sum(len(stage) for stage in plan.targets)
             reporter.total = film.ticks
-            reporter.event("start", settings=job.config.model_dump(), clip=job.clips, pictures=total)
+            reporter.event("start", settings=job.config.model_dump(mode="json"), clip=job.clips, pictures=total)
             if not args.json:
                 size = f"{job.config.width}x{job.config.height}"
                 together = f"{job.batch} at once" if job.batch > 1 else "one by one"

@@ -98,7 +98,7 @@ class Session:
         self.reporter.total = job.ticks(min(job.steps, self.end if self.end is not None else job.steps))
         clips = ", ".join(job.clips)
         seeds = f"seed {config.seed}" + (f"..{last}" if last != config.seed else "")
-        self.reporter.event("start", settings=config.model_dump(), clip=job.clips, pictures=len(job.pictures))
+        self.reporter.event("start", settings=config.model_dump(mode="json"), clip=job.clips, pictures=len(job.pictures))
         if not self.reporter.json:
             self.reporter.notice(f"{config.generator} under {clips}, {config.width}x{config.height}, {seeds}")
         if self.config.compile == "auto":

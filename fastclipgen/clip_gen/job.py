@@ -139,7 +139,7 @@ class SampleJob:
         """What is stored in the file of one picture: the run's settings as if it had been asked for alone."""
         steps = {} if self.refiner is None else {name: getattr(self.refiner.config, name) for name in REFINING}
         alone = own_settings(picture.prompt) | {"seed": picture.seed, "keep": 1, "candidate": candidate}
-        return self.config.model_copy(update=steps | alone).model_dump()
+        return self.config.model_copy(update=steps | alone).model_dump(mode="json")
 
     def run(
         self, callbacks: Sequence[Callback] = (), interrupted: Callable[[], bool] | None = None

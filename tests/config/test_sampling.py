@@ -13,8 +13,9 @@ from fastclipgen.errors import UserError
 OTHER: dict[str, Any] = {
     "clip_gen": "a.pt", "candidates": 3, "keep": 2, "candidate": 0, "top_k": 3, "top_p": 0.5, "temperature": 0.5,
     "guidance": 2.0, "text_to_image": "knn", "gallery": "folder", "refine": 3, "compat_clip_gen": True, "rows": 2,
-    "generator_options": {"tile": 1}, "views": 3, "batches": 2, "cutouts": "das", "augments": ["Af"], "loss": "l2", "prompt_sum": True,
-    "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear", "warmup": 0.5,
+    "generator_options": {"tile": 1}, "views": 3, "batches": 2, "cutouts": "das", "augments": ["Af"], "loss": "l2",
+    "prompt_sum": True, "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear",
+    "warmup": 0.5,
     "auto_stop": 1, "ema": 0.5, "keep_best": True, "steps": 3, "starts": 2, "tracks": 1, "finalists": 1,
     "init": "a.png", "init_noise": "snow",
     "change_prompt_every": 3, "image_prompt_recut": True, "spot": ["a"], "spot_off": ["a"], "spot_mask": "a.png",
