@@ -75,6 +75,9 @@ class Vqgan(Generator):
             check_agreement(stated, model.geometry, f"'{config}'")
         return model
 
+    def draw_in(self, dtype: torch.dtype) -> None:
+        self.model.draw_in(dtype)
+
     def init(self, seeds: Tensor) -> Params:
         """A random code for every token."""
         draws = words(seeds, 0, Stream.INIT, self.grid.rows * self.grid.cols)[:, 0]  # [B, rows*cols]

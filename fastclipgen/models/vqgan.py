@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from fastclipgen.models.vqgan_layers import Downsample, Level, Middle, Norm, Upsample
@@ -131,6 +132,12 @@ class VQGAN(nn.Module):
         self.quantize = Codebook(geometry)
         self.quant_conv = nn.Conv2d(geometry.z_channels, geometry.embed, 1)
         self.post_quant_conv = nn.Conv2d(geometry.embed, geometry.z_channels, 1)
+
+    def draw_in(self, dtype: torch.dtype) -> None:
+        """From here on the decoder computes in `dtype`. Encoder and codebook, which decide on codes, stay as they are:
+        the same vectors have the same codes in every precision."""
+        self.decoder.to(dtype)
+        self.post_quant_conv.to(dtype)
 
     @property
     def codebook(self) -> Tensor:
