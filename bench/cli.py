@@ -150,10 +150,14 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     add("--precision", default="auto", help="of the transformer: auto, fp32, bf16, fp16")
-    add("--medium", action="store_true", help="the size of GPT-2 medium, as gpt_coco.pt: takes minutes on a CPU")
-    add("--candidates", type=whole(1), default=16, help="pictures at a time; default 16")
-    text = "full forward at every N-th position only, times N; default 1, or 64 with --medium"
+    text = "of the transformer: small, or medium as gpt_coco.pt; default: medium on a GPU, on a CPU it takes minutes"
+    add("--size", choices=["small", "medium"], help=text)
+    add("--candidates", type=whole(1), help="pictures at a time; default 16 on a CPU, 64 on a GPU")
+    text = "full forward at every N-th position only, times N; default 1, or 64 for medium"
     add("--every", type=whole(1), metavar="N", help=text)
+    add("--compiled", action="store_true", help="draw tokens under torch.compile too")
+    add("--pictures", action="store_true", help="decode and rank too, which a GPU always does")
+    add("--clip", default="random:ViT-B-32", metavar="NAME", help="that ranks; default random:ViT-B-32")
     add("--repeats", type=whole(1), default=3, help="batches of every competitor; default 3")
     _report_options(parser)
 

@@ -101,7 +101,7 @@ def _ladder_chart(report: LadderReport) -> str:
 
 
 def _sampling_chart(report: SamplingReport) -> str:
-    found = [Bar("cached keys and values", *_ends(report.faster))]
+    found = [Bar(lane.name, *_ends(lane.faster)) for lane in report.lanes if lane.faster is not None]
     return bars("Sampling: speed; a full forward for each token is 1", "x", found, mark=1.0)
 
 

@@ -123,26 +123,40 @@ def ladder(report: LadderReport) -> str:
 
 
 def sampling(report: SamplingReport) -> str:
-    """One row, and what it was measured on."""
-    size = report.geometry
+    """A row for every way to draw tokens, and a line about whole pictures."""
+    size, gpu = report.geometry, report.copy_bytes is not None
     about = (
         f"A transformer of {size['layers']} layers of {size['width']}, {size['block']} tokens a picture, "
-        f"{report.candidates} pictures at a time, {report.dtype}; random weights.\n\n"
+        f"{report.candidates} pictures at a time, {report.dtype}; random weights. All tokens must read at the least "
+        f"{report.weight_bytes / 2**30:.1f} GiB of weights (once a token) and {report.cache_bytes / 2**30:.1f} GiB of "
+        'keys and values; "of a copy" is the share of the speed at which a copy moves bytes.\n\n'
     )
-    row = ["CLIP-GEN sampling, cached against full forward each token", times(report.faster)]
-    heads = ["", "ratio"]
+    rows = [
+        [
+            lane.name,
+            "" if lane.faster is None else times(lane.faster),
+            "" if lane.of_copy is None else f"{lane.of_copy.median:.0%}",
+            "" if lane.of_copy_weights is None else f"{lane.of_copy_weights.median:.0%}",
+            "" if lane.peak_bytes is None else mib(lane.peak_bytes),
+            *([f"{1e3 * lane.picture.median:.2f}"] if lane.picture else []),
+        ]
+        for lane in report.lanes
+    ]
+    heads = ["tokens", "against a full forward each", "of a copy", "of a copy, weights alone", "peak"]
+    text = about + markdown([*heads, *(["ms a picture"] if gpu else [])], rows)
+    if report.copy_bytes is not None:
+        text += f"\nA copy moved {report.copy_bytes.median / 1e12:.2f} TB/s."
+    if report.every > 1:
+        text += f"\nFull forward at every {report.every}th position, which stands for those around it."
     if report.same_tokens is not None:
-        heads.append("same tokens")
-        row.append(f"{report.same_tokens:.2%}")
-    for lane in report.lanes:
-        if lane.peak_bytes is not None:
-            heads.append(f"{lane.name}, peak")
-            row.append(mib(lane.peak_bytes))
-        if lane.picture is not None:
-            heads.append(f"{lane.name}, ms a picture")
-            row.append(f"{1e3 * lane.picture.median:.2f}")
-    some = f"\nFull forward at every {report.every}th position, which stands for those around it.\n"
-    return about + markdown(heads, [row]) + (some if report.every > 1 else "")
+        text += f"\nSame tokens: {report.same_tokens:.2%}."
+    if (made := report.pictures) is not None:
+        seconds = "" if made.seconds is None else f"{made.seconds.median:.3f} s, "
+        text += (
+            f"\n{made.candidates} candidates of {made.side}x{made.side} sampled, decoded and ranked by {made.clip}: "
+            f"{seconds}of which tokens {made.tokens.median:.0%}."
+        )
+    return text + "\n"
 
 
 TABLES: dict[str, Callable[[Any], str]] = {"ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling}

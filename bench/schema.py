@@ -230,31 +230,56 @@ class LadderReport(Report):
 
 
 class SamplingLane(Strict):
-    """A way to draw tokens. `picture`: seconds per picture; `peak_bytes`: of a batch, where all of it is computed."""
+    """A way to draw tokens. `picture`: seconds per picture; `peak_bytes`: of a batch, where all of it is computed;
+    `faster`: time of the full forward divided by that of this one; `of_copy`: share of the speed at which a copy moves
+    bytes, for the bytes that the tokens of a batch need at the least (`SamplingReport.weight_bytes` and `cache_bytes`),
+    `of_copy_weights`: for those of the weights alone."""
 
-    name: Literal["cached", "full forward"]
+    name: Literal["cached", "cached, compiled", "full forward"]
     picture: Spread | None
     peak_bytes: int | None = Field(ge=1)
+    faster: Spread | None
+    of_copy: Spread | None
+    of_copy_weights: Spread | None
+
+
+class SampledPictures(Strict):
+    """All candidates of one text sampled, decoded to `side` x `side` pixels and ranked by `clip`. `seconds`: for all of
+    it; `tokens`: the part of that in which tokens are drawn."""
+
+    candidates: int = Field(ge=1)
+    keep: int = Field(ge=1)
+    side: int = Field(ge=1)
+    clip: str
+    seconds: Spread | None
+    tokens: Spread
 
 
 class SamplingReport(Report):
     """What bench.sampling writes. `geometry`: of the transformer; `candidates`: pictures at a time; `every`: which
-    positions the full forward computes, each for so many; `faster`: its time divided by that of the cached way;
-    `same_tokens`: the share of tokens on which both agree."""
+    positions the full forward computes, each for so many; `same_tokens`: the share of tokens on which it and the first
+    lane agree; `copy_bytes`: what a copy moved a second; `weight_bytes`, `cache_bytes`: what drawing all tokens of a
+    batch must read of weights, once a token, and of keys and values."""
 
     suite: Literal["sampling"] = "sampling"
     geometry: dict[str, int]
     dtype: str
     candidates: int = Field(ge=1)
     every: int = Field(ge=1)
-    faster: Spread
     same_tokens: float | None = Field(ge=0, le=1)
+    copy_bytes: Spread | None
+    weight_bytes: int = Field(ge=1)
+    cache_bytes: int = Field(ge=1)
     lanes: list[SamplingLane] = Field(min_length=2)
+    pictures: SampledPictures | None
 
     @model_validator(mode="after")
     def _seconds_belong_to_gpus(self) -> SamplingReport:
+        self.check_seconds("copy_bytes", self.copy_bytes)
         for lane in self.lanes:
             self.check_seconds(lane.name, lane.picture)
+        if self.pictures is not None:
+            self.check_seconds("pictures", self.pictures.seconds)
         return self
 
 

@@ -26,8 +26,8 @@ class Generator(nn.Module):
     A subclass defines `init`, `init_from` and `forward`. One whose cutouts may look beyond the published picture also
     defines `canvas`, `publish` and `canvas_size`. One that draws with weights from a file of the user's names the
     setting that says which (`weights`), takes what `load_weights` makes of it as `model` after height and width, and
-    defines `check_weights` and `draw_in`. One whose parameters are the latent of a model, in which pictures can be compared, says
-    which of them is (`latent`).
+    defines `check_weights` and `draw_in`. One whose parameters are the latent of a model, in which pictures can be
+    compared, says which of them is (`latent`).
     """
 
     name: str = "generator"

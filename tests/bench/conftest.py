@@ -110,9 +110,29 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                 "dtype": "float32",
                 "candidates": 16,
                 "every": 1,
-                "faster": SPREAD,
                 "same_tokens": 1.0,
-                "lanes": [{"name": name, "picture": seconds, "peak_bytes": 1} for name in ("cached", "full forward")],
+                "copy_bytes": seconds,
+                "weight_bytes": 2**30,
+                "cache_bytes": 2**31,
+                "lanes": [
+                    {
+                        "name": name,
+                        "picture": seconds,
+                        "peak_bytes": 1,
+                        "faster": share,
+                        "of_copy": share,
+                        "of_copy_weights": share,
+                    }
+                    for name, share in (("cached", SPREAD), ("full forward", None))
+                ],
+                "pictures": {
+                    "candidates": 16,
+                    "keep": 8,
+                    "side": 256,
+                    "clip": "ViT-B-32",
+                    "seconds": seconds,
+                    "tokens": SPREAD,
+                },
             },
         }
 
