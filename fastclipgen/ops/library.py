@@ -31,6 +31,7 @@ _BACKENDS: dict[str, tuple[str, ...]] = {"cpu": ("cpp", "reference"), "cuda": ("
 _KERNELS: dict[str, frozenset[str]] = {
     "cosine_loss": frozenset({"cpp", "cuda", "triton"}),
     "cutouts": frozenset({"cpp", "cuda", "triton"}),
+    "norm_silu": frozenset({"triton"}),
     "philox": frozenset({"cpp", "cuda", "triton"}),
     "vq_lookup": frozenset({"cpp", "cuda", "triton"}),
 }
