@@ -130,7 +130,9 @@ def _ops(parser: argparse.ArgumentParser) -> None:
 
 def _loops(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--case", action="append", metavar="NAME", help="demo, das, vqgan or crowson; may be repeated; default: all")
+    add(
+        "--case", action="append", metavar="NAME", help="demo, das, rb, vqgan or crowson; may be repeated; default: all"
+    )
     add_settings(parser)
     _batches(parser, "each case's own")
     add("--quality-steps", type=whole(1), help="steps before the pictures are compared; default: each case's own")

@@ -84,12 +84,16 @@ def _loop(case: LoopCase) -> str:
     ratios = markdown(
         ["time per picture and step", "ratio"], [[f"{one.slow} / {one.fast}", times(one.times)] for one in case.ratios]
     )
+    if case.flops is not None:
+        head += f"{case.flops / 1e12:.3f} TFLOP in matrix products and convolutions of a step.\n\n"
     rows = []
     for lane in case.lanes:
         seconds = [f"{lane.picture_step.median * 1e3:.2f} ms", f"{lane.picture:.2f} s"] if lane.picture_step else []
-        rows.append([f"{lane.name}@{lane.batch}", lane.dtype, mib(lane.peak_bytes), *seconds])
+        share = [] if lane.of_matrix is None else [f"{lane.of_matrix.median:.0%}"]
+        rows.append([f"{lane.name}@{lane.batch}", lane.dtype, mib(lane.peak_bytes), *share, *seconds])
     timed = ["a step", "a picture"] if case.lanes[0].picture_step else []
-    lanes = markdown(["", "precision", "peak", *timed], rows)
+    shares = [] if case.lanes[0].of_matrix is None else ["of a matrix product"]
+    lanes = markdown(["", "precision", "peak", *shares, *timed], rows)
     good = case.quality
     text = (
         f"Loss of {good.pictures} pictures after {good.steps} steps, seen whole: engine {good.engine:.4f}, reference "

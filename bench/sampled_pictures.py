@@ -13,7 +13,6 @@ import torch
 from fastclipgen.clip_gen.networks import join
 from fastclipgen.models import vqgan
 from fastclipgen.models.transformer import Transformer
-from fastclipgen.models.vqgan import VQGAN
 from fastclipgen.perceptors import resolve
 from fastclipgen.perceptors.base import FrozenPerceptor
 from fastclipgen.sampling.choice import Choice
@@ -21,6 +20,7 @@ from fastclipgen.sampling.rerank import Ranked, rerank
 from fastclipgen.sampling.sampler import Sampler
 
 from .random_clip import PREFIX, random_perceptor
+from .random_vqgan import random_vqgan
 from .schema import SampledPictures
 from .timing import ratio, spread
 
@@ -50,15 +50,6 @@ class Sampled:
             self.seeds += 1
             tokens = self.sampler.sample(self.condition, self.seeds, self.batch)
             self.ranked = rerank(self.networks.decode, self.eye, self.text, tokens, self.keep, batch=DECODED)
-
-
-def random_vqgan(geometry: vqgan.Geometry, device: torch.device, dtype: torch.dtype) -> VQGAN:
-    """A frozen VQGAN of random weights whose decoder computes in `dtype`, laid out as the package does."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made = VQGAN(geometry).eval().requires_grad_(False)
-    made.draw_in(dtype)
-    return made.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _perceptor(name: str, device: torch.device, dtype: torch.dtype) -> FrozenPerceptor:

@@ -132,7 +132,8 @@ class OpsReport(Report):
 
 class Lane(Strict):
     """One competitor. `picture_step`: seconds per picture and step; `picture`: seconds for all steps of a picture;
-    `peak_bytes`: of the tensors that two steps hold at once, beyond the models and parameters there before them."""
+    `peak_bytes`: of the tensors that two steps hold at once, beyond the models and parameters there before them;
+    `of_matrix`: share of the speed of a matrix product in the engine's precision, for `LoopCase.flops`."""
 
     name: Literal["engine", "faithful", "fair"]
     batch: int = Field(ge=1)
@@ -140,6 +141,7 @@ class Lane(Strict):
     picture_step: Spread | None
     picture: float | None
     peak_bytes: int = Field(ge=1)
+    of_matrix: Spread | None = None
 
 
 class Ratio(Strict):
@@ -170,10 +172,12 @@ class Quality(Strict):
 
 
 class LoopCase(Strict):
-    """One job, done by all competitors."""
+    """One job, done by all competitors. `flops`: operations that a step of one picture needs in matrix products and
+    convolutions, gradients of frozen weights not among them."""
 
     name: str
     settings: dict[str, Any]
+    flops: int | None = None
     lanes: list[Lane] = Field(min_length=2)
     ratios: list[Ratio] = Field(min_length=1)
     quality: Quality

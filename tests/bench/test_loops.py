@@ -61,6 +61,21 @@ def test_the_other_loops_run_too(name: str, tmp_path: Path) -> None:
     assert case.quality.reference < case.quality.before
 
 
+def test_the_whole_loop_of_r_b(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(loops.CASES["rb"].settings, "vqgan", "random:tiny")
+    (case,) = measured(tmp_path, "--case", "rb", "--clip", "builtin", "--quality-steps", "8").cases
+    chosen = case.settings
+    assert (case.name, chosen["generator"], chosen["cutouts"], chosen["optimizer"]) == ("rb", "vqgan", "vqgan", "adam")
+    assert [(one.slow, one.fast) for one in case.ratios] == [("faithful@1", "engine@1"), ("fair@1", "engine@1")]
+    assert case.flops
+    assert all(lane.of_matrix is not None for lane in case.lanes)
+    assert case.quality.engine < case.quality.before
+    assert case.quality.engine == pytest.approx(case.quality.reference, abs=0.1)
+    assert "of a matrix product's speed" in capsys.readouterr().out
+
+
 def test_the_demo_moves_the_tracks_of_a_picture_together(tmp_path: Path) -> None:
     report = measured(tmp_path, "--case", "demo", "--generator", "pixels")
     (case,) = report.cases
@@ -73,8 +88,10 @@ def test_the_demo_moves_the_tracks_of_a_picture_together(tmp_path: Path) -> None
 
 def test_every_case_is_what_its_loop_was() -> None:
     for name, case in loops.CASES.items():
-        if name != "demo":
+        if name not in ("demo", "rb"):
             assert case.settings["cutouts"] == name
+    whole = loops.CASES["rb"].settings
+    assert (whole["vqgan"], whole["cutouts"], whole["width"], whole["views"]) == ("random:f16-16384", "vqgan", 512, 32)
     assert loops.CASES["das"].settings["views"] == 32
     assert loops.CASES["das"].settings["width"] == 224
     assert not loops.CASES["das"].habits.frozen
