@@ -20,7 +20,8 @@ SUITES = {
     "loops": "whole steps against the loops that people ran, and whether pictures are as good",
     "ladder": "what each technique brings, one after the other",
     "sampling": "CLIP-GEN's tokens: cached against a full forward for each",
-    "everything": "ops, loops and ladder, and a short table",
+    "vqgan": "a VQGAN's decoder and its gradient, against eager torch",
+    "everything": "all of the above, and a short table",
     "profile": "where the time of a run goes",
     "publish": "write README.md from the results",
 }
@@ -164,6 +165,16 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     _report_options(parser)
 
 
+def _vqgan(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--precision", default="auto", help="of the package's decoder: auto, fp32, bf16, fp16")
+    add("--model", default="f16-16384", help="geometry: f16-16384 or tiny; default f16-16384")
+    add("--side", type=whole(16), help="of the picture in pixels; default 512 on a GPU, 128 on a CPU")
+    add("--compiled", action="store_true", help="under torch.compile too")
+    _timing_options(parser, 5, 0.2)
+
+
 def _everything(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     parser.add_argument("--short", action="store_true", help="fewer and shorter blocks: some minutes on a GPU")
@@ -188,6 +199,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "loops": _loops,
     "ladder": _ladder,
     "sampling": _sampling,
+    "vqgan": _vqgan,
     "everything": _everything,
     "profile": _profile,
     "publish": _publish,

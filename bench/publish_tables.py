@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from .op_case import COMPILED, REFERENCE, WHOLE
-from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, SamplingReport, Spread
+from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, SamplingReport, Spread, VqganReport
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -163,4 +163,29 @@ def sampling(report: SamplingReport) -> str:
     return text + "\n"
 
 
-TABLES: dict[str, Callable[[Any], str]] = {"ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling}
+def vqgan(report: VqganReport) -> str:
+    """A row for every way to decode."""
+    rows = [
+        [
+            lane.name,
+            lane.dtype,
+            times(lane.faster),
+            f"{lane.of_matrix.median:.0%}",
+            "" if lane.peak_bytes is None else mib(lane.peak_bytes),
+            f"{lane.picture_error:.1e}",
+            f"{lane.gradient_error:.1e}",
+            *([f"{1e3 * lane.seconds.median:.2f}"] if lane.seconds else []),
+        ]
+        for lane in report.lanes
+    ]
+    heads = ["", "precision", "against eager", "of a matrix product", "peak", "picture differs by", "gradient by"]
+    about = (
+        f"Decoder and gradient of its input at {report.side}x{report.side}, VQGAN `{report.model}`, "
+        f"{report.flops / 1e12:.3f} TFLOP; eager: torch's own layers in float32. Differences: length over length.\n\n"
+    )
+    return about + markdown([*heads, *(["ms"] if report.device == "cuda" else [])], rows)
+
+
+TABLES: dict[str, Callable[[Any], str]] = {
+    "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan,
+}  # fmt: skip

@@ -287,6 +287,43 @@ class SamplingReport(Report):
         return self
 
 
-AnyReport = Annotated[OpsReport | LoopsReport | LadderReport | SamplingReport, Field(discriminator="suite")]
-READER: TypeAdapter[OpsReport | LoopsReport | LadderReport | SamplingReport] = TypeAdapter(AnyReport)
+# --- vqgan
+
+
+class DecodeLane(Strict):
+    """A way to decode and to take the gradient. `faster`: time of eager torch divided by that of this; `of_matrix`:
+    share of the speed of a matrix product, for `VqganReport.flops`; `peak_bytes`: None where a recording holds its
+    memory all the time; errors: of picture and gradient, length of the difference to eager torch over its length."""
+
+    name: Literal["eager", "package", "package, torch's norms", "package, CUDA graph", "compiled"]
+    dtype: str
+    seconds: Spread | None
+    faster: Spread
+    of_matrix: Spread
+    peak_bytes: int | None = Field(ge=1)
+    picture_error: float = Field(ge=0)
+    gradient_error: float = Field(ge=0)
+
+
+class VqganReport(Report):
+    """What bench.vqgan writes. `side`: of the picture in pixels; `flops`: operations in convolutions and matrix
+    products, gradients of the input among them, of the weights not."""
+
+    suite: Literal["vqgan"] = "vqgan"
+    model: str
+    geometry: dict[str, Any]
+    side: int = Field(ge=1)
+    flops: int = Field(ge=1)
+    lanes: list[DecodeLane] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _seconds_belong_to_gpus(self) -> VqganReport:
+        for lane in self.lanes:
+            self.check_seconds(lane.name, lane.seconds)
+        return self
+
+
+_Any = OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport
+AnyReport = Annotated[_Any, Field(discriminator="suite")]
+READER: TypeAdapter[_Any] = TypeAdapter(AnyReport)
 """`READER.validate_json(text)` gives the report of whichever suite wrote it."""

@@ -134,6 +134,27 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                     "tokens": SPREAD,
                 },
             },
+            "vqgan": header(device)
+            | {
+                "suite": "vqgan",
+                "model": "random:tiny",
+                "geometry": {"channels": 8},
+                "side": 64,
+                "flops": 10**9,
+                "lanes": [
+                    {
+                        "name": name,
+                        "dtype": "float32",
+                        "seconds": seconds,
+                        "faster": SPREAD,
+                        "of_matrix": SPREAD,
+                        "peak_bytes": 1,
+                        "picture_error": 0.0,
+                        "gradient_error": 0.0,
+                    }
+                    for name in ("eager", "package")
+                ],
+            },
         }
 
     return make

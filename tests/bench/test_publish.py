@@ -33,7 +33,7 @@ def test_what_is_committed_is_what_the_results_give() -> None:
 def test_every_report_has_a_section_a_chart_and_its_gaps(tree: Path) -> None:
     made = publish.files(tree / "bench" / "results")
     text = made["README.md"]
-    assert text.count("\n## ") == 8
+    assert text.count("\n## ") == 10
     assert "## Ops: NVIDIA Z9, version 0.1.0" in text
     assert "commit 000000000000" in text
     assert text.count("- CUDA graph: no such device") == 8
