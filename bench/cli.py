@@ -138,6 +138,7 @@ def _loops(parser: argparse.ArgumentParser) -> None:
     _batches(parser, "each case's own")
     add("--quality-steps", type=whole(1), help="steps before the pictures are compared; default: each case's own")
     add("--quality-pictures", type=whole(1), help="pictures that are compared; default: each case's own")
+    add("--minutes", type=positive, help="begin no case after this time")
     _timing_options(parser, 9, 0.5)
 
 
@@ -178,6 +179,7 @@ def _vqgan(parser: argparse.ArgumentParser) -> None:
 def _everything(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     parser.add_argument("--short", action="store_true", help="fewer and shorter blocks: some minutes on a GPU")
+    parser.add_argument("--minutes", type=positive, help="begin nothing after this time")
     _report_options(parser)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fastclipgen.engine.device import resolve_device
 from fastclipgen.engine.race import Race
-from fastclipgen.errors import unknown
+from fastclipgen.errors import UserError, unknown
 from fastclipgen.ops import library
 
 from .ceiling import MatrixProduct
@@ -26,7 +27,7 @@ from .loop_quality import quality
 from .memory import peak_bytes
 from .reference import ReferenceRun
 from .results import begin, finish
-from .schema import Lane, LoopCase, LoopsReport, Ratio
+from .schema import Lane, LoopCase, LoopsReport, Missing, Ratio
 from .subject import EngineRun, Subject
 from .timing import Run, ratio, scaled, spread, time_blocks
 
@@ -66,16 +67,7 @@ class Case:
 
 MATRIX = "matrix product"  # among the competitors of each case
 _CLIP = "random:ViT-B-32"  # times do not depend on what the weights are
-CASES = {
-    "demo": Case("the default demo, built-in CLIP", {"clip": ["builtin"]}, PLAIN, None, None, 12, 512),
-    "das": Case(
-        "R-C, Direct Ascent Synthesis: 336 tensors (with one CLIP; --clip three times for its three)",
-        {"clip": [_CLIP], "generator": "stack", "width": 224, "height": 224, "cutouts": "das", "views": 32},
-        DAS,
-        (1,),
-        3,
-        1,
-    ),
+CASES = {  # in order of importance
     "rb": Case(
         "R-B, nerdyrodent's VQGAN-CLIP, whole: through a VQGAN of the geometry of f16_16384",
         {
@@ -95,6 +87,15 @@ CASES = {
         VQGAN,
         (1,),
         2,
+        1,
+    ),
+    "demo": Case("the default demo, built-in CLIP", {"clip": ["builtin"]}, PLAIN, None, None, 12, 512),
+    "das": Case(
+        "R-C, Direct Ascent Synthesis: 336 tensors (with one CLIP; --clip three times for its three)",
+        {"clip": [_CLIP], "generator": "stack", "width": 224, "height": 224, "cutouts": "das", "views": 32},
+        DAS,
+        (1,),
+        3,
         1,
     ),
     "vqgan": Case(
@@ -122,8 +123,22 @@ def measure(args: argparse.Namespace) -> LoopsReport:
         if name not in CASES:
             raise unknown("case", name, CASES)
     header = begin(args, resolve_device(args.device), library.OPS, TESTS)
-    asked = [name for name in CASES if not args.case or name in args.case]
-    return LoopsReport(**header, cases=[_case(name, CASES[name], args) for name in asked])
+    end = time.monotonic() + 60 * (args.minutes or float("inf"))
+    cases: list[LoopCase] = []
+    missing: list[Missing] = []
+    reason = None
+    for name in [name for name in CASES if not args.case or name in args.case]:
+        if cases and time.monotonic() > end:
+            missing.append(Missing(what=name, reason=f"the {args.minutes:g} minutes given were over"))
+            continue
+        try:
+            cases.append(_case(name, CASES[name], args))
+        except UserError as error:
+            reason = error
+            missing.append(Missing(what=name, reason=str(error)))
+    if reason is not None and not cases:
+        raise reason
+    return LoopsReport(**header, cases=cases, missing=missing)
 
 
 def _case(name: str, case: Case, args: argparse.Namespace) -> LoopCase:
@@ -224,7 +239,7 @@ def table(report: LoopsReport) -> str:
         )
         for who, drawn in (good.drawn or {}).items():
             lines.append(f"  drawn as asked, {who}: colours {drawn.colours:.0%}, shapes {drawn.shapes:.0%}")
-    return "\n".join(lines)
+    return "\n".join(lines + [f"not measured: {one.what}: {one.reason}" for one in report.missing])
 
 
 def show(args: argparse.Namespace, report: LoopsReport) -> None:

@@ -117,7 +117,17 @@ def measure(args: argparse.Namespace) -> VqganReport:
     if args.compiled:
         compiled.use_cache_folder()
     matrix = MatrixProduct(device, dtype)
-    runs: dict[Name, Run] = {name: begin_one() for name, begin_one in made.items()}
+    runs: dict[Name, Run] = {}
+    for name, begin_one in made.items():
+        try:
+            runs[name] = begin_one()
+            runs[name].advance(1)  # also compiles
+        except Exception as error:  # whatever a compiler or a recording raises is a result of this bench
+            if name == EAGER:
+                raise
+            missing[name] = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]:.160}"
+            runs.pop(name, None)
+    made = {name: made[name] for name in runs}
     times = time_blocks(
         {MATRIX: matrix} | dict(runs), device, args.repeats, args.block_seconds, 3 if cuda else 1
     )  # fmt: skip
