@@ -62,11 +62,11 @@ class Decode:
         call: Callable[..., tuple[Tensor, Tensor]] = compiled.Compiled(work) if compile else work
         self.call = lambda: call(self.codes, self.slope)
         self.found: tuple[Tensor, Tensor] | None = None
+        self.recorded = graph
         if graph:
             with library.using(backend, device):
                 recorded, self.found = record(self.call, device)
             self.call = recorded.replay
-            self.kept = recorded
 
     def advance(self, steps: int) -> None:
         with library.using(self.backend, self.codes.device):
@@ -117,7 +117,7 @@ def measure(args: argparse.Namespace) -> VqganReport:
     if args.compiled:
         compiled.use_cache_folder()
     matrix = MatrixProduct(device, dtype)
-    runs: dict[Name, Run] = {}
+    runs: dict[Name, Decode] = {}
     for name, begin_one in made.items():
         try:
             runs[name] = begin_one()
@@ -128,17 +128,21 @@ def measure(args: argparse.Namespace) -> VqganReport:
             missing[name] = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]:.160}"
             runs.pop(name, None)
     made = {name: made[name] for name in runs}
-    times = time_blocks(
-        {MATRIX: matrix} | dict(runs), device, args.repeats, args.block_seconds, 3 if cuda else 1
-    )  # fmt: skip
+    everyone: dict[str, Run] = {MATRIX: matrix, **runs}
+    times = time_blocks(everyone, device, args.repeats, args.block_seconds, 3 if cuda else 1)
     flops = _flops(runs[EAGER])
     truth = _outputs(runs[EAGER])
     errors = {name: [_error(*pair) for pair in zip(_outputs(run), truth, strict=True)] for name, run in runs.items()}
+    recorded = {name for name, run in runs.items() if run.recorded}
+    everyone.clear()
     runs.clear()  # their memory is not to be counted with that of the next
     lanes = []
     for name, mine in ((name, times[name]) for name in made):
-        run = made[name]()
-        run.advance(1)  # also compiles
+        peak = None
+        if name not in recorded:
+            run = made[name]()
+            run.advance(1)  # also compiles
+            peak = max(1, peak_bytes(lambda run=run: run.advance(1), device))
         lanes.append(
             DecodeLane(
                 name=name,
@@ -146,7 +150,7 @@ def measure(args: argparse.Namespace) -> VqganReport:
                 seconds=spread(mine) if cuda else None,
                 faster=ratio(times[EAGER], mine),
                 of_matrix=scaled(ratio(times[MATRIX], mine), flops / matrix.work.flops),
-                peak_bytes=None if "graph" in name else max(1, peak_bytes(lambda run=run: run.advance(1), device)),
+                peak_bytes=peak,
                 picture_error=errors[name][0],
                 gradient_error=errors[name][1],
             )
@@ -162,15 +166,14 @@ def measure(args: argparse.Namespace) -> VqganReport:
     )
 
 
-def _flops(run: Run) -> int:
+def _flops(run: Decode) -> int:
     counter = FlopCounterMode(display=False)
     with counter:
         run.advance(1)
     return counter.get_total_flops()
 
 
-def _outputs(run: Run) -> tuple[Tensor, Tensor]:
-    assert isinstance(run, Decode)
+def _outputs(run: Decode) -> tuple[Tensor, Tensor]:
     picture, gradient = run.outputs()
     return picture.double(), gradient.double()
 
