@@ -127,7 +127,7 @@ def measure(args: argparse.Namespace) -> VqganReport:
                 raise
             missing[name] = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]:.160}"
             runs.pop(name, None)
-    made = {name: made[name] for name in runs}
+    names: list[Name] = list(runs)
     everyone: dict[str, Run] = {MATRIX: matrix, **runs}
     times = time_blocks(everyone, device, args.repeats, args.block_seconds, 3 if cuda else 1)
     flops = _flops(runs[EAGER])
@@ -137,8 +137,8 @@ def measure(args: argparse.Namespace) -> VqganReport:
     everyone.clear()
     runs.clear()  # their memory is not to be counted with that of the next
     lanes = []
-    for name, mine in ((name, times[name]) for name in made):
-        peak = None
+    for name in names:
+        mine, peak = times[name], None
         if name not in recorded:
             run = made[name]()
             run.advance(1)  # also compiles

@@ -180,13 +180,13 @@ def _sums(
     size = {"CHANNELS": channels, "GROUP": channels // groups, "BACKWARD": backward}
     _sum_kernel[(chunks, batch)](
         x, grad, weight, bias, mean, rstd, partial[0], partial[1], pixels, span, groups,
-        **size, ROWS=rows, BLOCK=block, num_warps=_WARPS,
+        **size, ROWS=rows, BLOCK=block, num_warps=_WARPS,  # pyright: ignore[reportCallIssue]
     )  # fmt: skip
     width_of_group = triton.next_power_of_2(channels // groups)
     parts = min(triton.next_power_of_2(chunks), max(1, _PARTS // width_of_group))
     _join_kernel[(groups, batch)](
         partial[0], partial[1], one, two, pixels, span, chunks, groups, float(pixels * channels // groups), eps,
-        **size, PARTS=parts, BLOCK=width_of_group, num_warps=4,
+        **size, PARTS=parts, BLOCK=width_of_group, num_warps=4,  # pyright: ignore[reportCallIssue]
     )  # fmt: skip
 
 
@@ -199,5 +199,5 @@ def _write(
     rows, block = _tile(channels)
     _write_kernel[(triton.cdiv(pixels, rows), batch)](
         x, grad, weight, bias, mean, rstd, level, tilt, out, pixels, groups,
-        CHANNELS=channels, GROUP=channels // groups, BACKWARD=backward, ROWS=rows, BLOCK=block, num_warps=_WARPS,
+        CHANNELS=channels, GROUP=channels // groups, BACKWARD=backward, ROWS=rows, BLOCK=block, num_warps=_WARPS,  # pyright: ignore[reportCallIssue]
     )  # fmt: skip

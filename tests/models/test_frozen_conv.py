@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from fastclipgen.models.frozen_conv import Conv
 
 
-def convolution(**more: int) -> Conv:
+def convolution(**more: Any) -> Conv:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Conv(6, 8, 3, **more).requires_grad_(False)

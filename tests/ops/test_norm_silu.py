@@ -131,8 +131,8 @@ def test_backward_keeps_the_map_that_came_in_and_nothing_else_of_its_size(backen
 def test_weights_that_learn_get_their_gradients(backend: str, device: str) -> None:
     x, weight, bias, grad = material(CASES[0], device)
     leaves = [weight.requires_grad_(), bias.requires_grad_()]
-    found = torch.autograd.grad(norm_silu(x, *leaves, 8, 1e-6, backend=backend), leaves, grad)
-    wanted = torch.autograd.grad(reference(x, *leaves, 8, 1e-6), leaves, grad)
+    found = torch.autograd.grad(norm_silu(x, weight, bias, 8, 1e-6, backend=backend), leaves, grad)
+    wanted = torch.autograd.grad(reference(x, weight, bias, 8, 1e-6), leaves, grad)
     for one, two in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, two)
 
