@@ -136,6 +136,11 @@ def measure(args: argparse.Namespace) -> LoopsReport:
         except UserError as error:
             reason = error
             missing.append(Missing(what=name, reason=str(error)))
+        except SystemExit:  # bench.everything is to end: what was measured is still reported
+            if not cases:
+                raise
+            missing.append(Missing(what=name, reason="ended from outside"))
+            break
     if reason is not None and not cases:
         raise reason
     return LoopsReport(**header, cases=cases, missing=missing)

@@ -12,6 +12,7 @@ from bench.loop_quality import drawn, quality
 from bench.schema import READER, LoopsReport
 from bench.subject import Subject
 from fastclipgen.data.palette import RGB
+from fastclipgen.errors import UserError
 from fastclipgen.evaluation.drawing import draw_questions
 from fastclipgen.evaluation.report import Question
 
@@ -104,6 +105,31 @@ def test_mistakes_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'vqgan'" in capsys.readouterr().err
     assert main("loops", loops.run, [*QUICK, "--case", "demo", "--generator", "stak"]) == 2
     assert "did you mean 'stack'" in capsys.readouterr().err
+
+
+def test_cases_that_fail_or_are_cut_off_do_not_take_the_others_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports: Any
+) -> None:
+    done = READER.validate_python(reports("cpu")["loops"]).cases[0]
+    ends: dict[str, BaseException] = {"demo": UserError("no weights"), "vqgan": SystemExit(124)}
+
+    def case(name: str, *rest: object) -> Any:
+        if name in ends:
+            raise ends[name]
+        return done
+
+    monkeypatch.setattr(loops, "_case", case)
+    report = measured(tmp_path)
+    assert [(one.what, one.reason) for one in report.missing] == [
+        ("demo", "no weights"),
+        ("vqgan", "ended from outside"),
+    ]
+    assert len(report.cases) == 2  # rb and das; crowson would have come after
+    late = measured(tmp_path, "--minutes", "0.0000001")
+    assert (len(late.cases), len(late.missing)) == (1, 4)
+    ends["rb"] = SystemExit(124)
+    with pytest.raises(SystemExit):
+        main("loops", loops.run, QUICK)
 
 
 def test_both_sides_of_the_quality_begin_at_the_same_place(small: dict[str, Any]) -> None:
