@@ -31,8 +31,8 @@ WEIGHTS = "shapes_vqgan.safetensors"
 class Vqgan(Generator):
     """{"z": [B, D, rows, cols]} of a token for every f x f pixels, f of the model.
 
-    model: a frozen VQGAN; tile: rows of a map that a convolution of the decoder takes at once (0: all), which bounds what
-    one convolution needs for very large pictures; the result is the same up to rounding, steps take longer
+    model: a frozen VQGAN; tile: rows of a map that a convolution of the decoder takes at once (0: all), which bounds
+    what one of them needs for very large pictures; the result is the same up to rounding, steps take longer
     (models/vqgan_strips.py). Sizes that are no multiples of f: generators/tokens.py.
     """
 
