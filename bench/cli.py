@@ -20,7 +20,8 @@ SUITES = {
     "loops": "whole steps against the loops that people ran, and whether pictures are as good",
     "ladder": "what each technique brings, one after the other",
     "sampling": "CLIP-GEN's tokens: cached against a full forward for each",
-    "everything": "ops, loops and ladder, and a short table",
+    "vqgan": "a VQGAN's decoder and its gradient, against eager torch",
+    "everything": "all of the above, and a short table",
     "profile": "where the time of a run goes",
     "publish": "write README.md from the results",
 }
@@ -130,11 +131,14 @@ def _ops(parser: argparse.ArgumentParser) -> None:
 
 def _loops(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--case", action="append", metavar="NAME", help="demo, das, vqgan or crowson; may be repeated; default: all")
+    add(
+        "--case", action="append", metavar="NAME", help="demo, das, rb, vqgan or crowson; may be repeated; default: all"
+    )
     add_settings(parser)
     _batches(parser, "each case's own")
     add("--quality-steps", type=whole(1), help="steps before the pictures are compared; default: each case's own")
     add("--quality-pictures", type=whole(1), help="pictures that are compared; default: each case's own")
+    add("--minutes", type=positive, help="begin no case after this time")
     _timing_options(parser, 9, 0.5)
 
 
@@ -150,17 +154,32 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     add("--precision", default="auto", help="of the transformer: auto, fp32, bf16, fp16")
-    add("--medium", action="store_true", help="the size of GPT-2 medium, as gpt_coco.pt: takes minutes on a CPU")
-    add("--candidates", type=whole(1), default=16, help="pictures at a time; default 16")
-    text = "full forward at every N-th position only, times N; default 1, or 64 with --medium"
+    text = "of the transformer: small, or medium as gpt_coco.pt; default: medium on a GPU, on a CPU it takes minutes"
+    add("--size", choices=["small", "medium"], help=text)
+    add("--candidates", type=whole(1), help="pictures at a time; default 16 on a CPU, 64 on a GPU")
+    text = "full forward at every N-th position only, times N; default 1, or 64 for medium"
     add("--every", type=whole(1), metavar="N", help=text)
+    add("--compiled", action="store_true", help="draw tokens under torch.compile too")
+    add("--pictures", action="store_true", help="decode and rank too, which a GPU always does")
+    add("--clip", default="random:ViT-B-32", metavar="NAME", help="that ranks; default random:ViT-B-32")
     add("--repeats", type=whole(1), default=3, help="batches of every competitor; default 3")
     _report_options(parser)
+
+
+def _vqgan(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--precision", default="auto", help="of the package's decoder: auto, fp32, bf16, fp16")
+    add("--model", default="f16-16384", help="geometry: f16-16384 or tiny; default f16-16384")
+    add("--side", type=whole(16), help="of the picture in pixels; default 512 on a GPU, 128 on a CPU")
+    add("--compiled", action="store_true", help="under torch.compile too")
+    _timing_options(parser, 5, 0.2)
 
 
 def _everything(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     parser.add_argument("--short", action="store_true", help="fewer and shorter blocks: some minutes on a GPU")
+    parser.add_argument("--minutes", type=positive, help="begin nothing after this time")
     _report_options(parser)
 
 
@@ -182,6 +201,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "loops": _loops,
     "ladder": _ladder,
     "sampling": _sampling,
+    "vqgan": _vqgan,
     "everything": _everything,
     "profile": _profile,
     "publish": _publish,

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from torch.utils.flop_counter import FlopCounterMode
+
 from fastclipgen.engine.device import resolve_device
 from fastclipgen.engine.race import Race
-from fastclipgen.errors import unknown
+from fastclipgen.errors import UserError, unknown
 from fastclipgen.ops import library
 
+from .ceiling import MatrixProduct
 from .cli import settings
 from .habits import DAS, FAIR, PLAIN, VQGAN, Habits
 from .loop_quality import quality
 from .memory import peak_bytes
 from .reference import ReferenceRun
 from .results import begin, finish
-from .schema import Lane, LoopCase, LoopsReport, Ratio
+from .schema import Lane, LoopCase, LoopsReport, Missing, Ratio
 from .subject import EngineRun, Subject
-from .timing import Run, ratio, spread, time_blocks
+from .timing import Run, ratio, scaled, spread, time_blocks
 
 SHOWN = (
     "generator",
@@ -41,7 +45,10 @@ SHOWN = (
     "finalists",
     "compile",
 )
-TESTS = ("tests/bench/test_reference.py", "tests/bench/test_loop_ra_views.py", "tests/bench/test_loop_rb_views.py")
+TESTS = (
+    "tests/bench/test_reference.py", "tests/bench/test_reference_vqgan.py", "tests/bench/test_loop_ra_views.py",
+    "tests/bench/test_loop_rb_views.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,30 @@ class Case:
     starts: int = 1
 
 
+MATRIX = "matrix product"  # among the competitors of each case
 _CLIP = "random:ViT-B-32"  # times do not depend on what the weights are
-CASES = {
+CASES = {  # in order of importance
+    "rb": Case(
+        "R-B, nerdyrodent's VQGAN-CLIP, whole: through a VQGAN of the geometry of f16_16384",
+        {
+            "clip": [_CLIP],
+            "generator": "vqgan",
+            "vqgan": "random:f16-16384",
+            "width": 512,
+            "height": 512,
+            "cutouts": "vqgan",
+            "views": 32,
+            "optimizer": "adam",
+            "learning_rate": 0.1,
+            "loss": "spherical",
+            "constraints": [],
+            "steps": 500,
+        },
+        VQGAN,
+        (1,),
+        2,
+        1,
+    ),
     "demo": Case("the default demo, built-in CLIP", {"clip": ["builtin"]}, PLAIN, None, None, 12, 512),
     "das": Case(
         "R-C, Direct Ascent Synthesis: 336 tensors (with one CLIP; --clip three times for its three)",
@@ -94,8 +123,27 @@ def measure(args: argparse.Namespace) -> LoopsReport:
         if name not in CASES:
             raise unknown("case", name, CASES)
     header = begin(args, resolve_device(args.device), library.OPS, TESTS)
-    asked = [name for name in CASES if not args.case or name in args.case]
-    return LoopsReport(**header, cases=[_case(name, CASES[name], args) for name in asked])
+    end = time.monotonic() + 60 * (args.minutes or float("inf"))
+    cases: list[LoopCase] = []
+    missing: list[Missing] = []
+    reason = None
+    for name in [name for name in CASES if not args.case or name in args.case]:
+        if cases and time.monotonic() > end:
+            missing.append(Missing(what=name, reason=f"the {args.minutes:g} minutes given were over"))
+            continue
+        try:
+            cases.append(_case(name, CASES[name], args))
+        except UserError as error:
+            reason = error
+            missing.append(Missing(what=name, reason=str(error)))
+        except SystemExit:  # bench.everything is to end: what was measured is still reported
+            if not cases:
+                raise
+            missing.append(Missing(what=name, reason="ended from outside"))
+            break
+    if reason is not None and not cases:
+        raise reason
+    return LoopsReport(**header, cases=cases, missing=missing)
 
 
 def _case(name: str, case: Case, args: argparse.Namespace) -> LoopCase:
@@ -110,19 +158,33 @@ def _case(name: str, case: Case, args: argparse.Namespace) -> LoopCase:
     runs: dict[str, Run] = {f"engine@{batch}": EngineRun(subject, batch) for batch in batches}
     runs |= {"faithful@1": ReferenceRun(subject, habits=case.habits), "fair@1": ReferenceRun(subject, habits=FAIR)}
     warm_up = 1 if device.type == "cpu" else 3
-    times = time_blocks(runs, device, args.repeats, args.block_seconds, warm_up)
     keys = list(runs)
+    matrix = MatrixProduct(device, subject.recipe.guides[0].perceptor.dtype)
+    times = time_blocks(runs | {MATRIX: matrix}, device, args.repeats, args.block_seconds, warm_up)
+    flops = step_flops(runs["fair@1"])
     runs.clear()  # their memory is not to be counted with that of the next
     lanes = [_lane(subject, case, key, times[key], tracks) for key in keys]
+    for key, lane in zip(keys, lanes, strict=True):
+        lane.of_matrix = scaled(ratio(times[MATRIX], times[key]), flops / matrix.work.flops)
     pairs = [(slow, fast) for slow in keys[-2:] for fast in keys[:-2]]
     pairs += [(keys[0], fast) for fast in keys[1:-2]]
     return LoopCase(
         name=name,
-        settings={key: getattr(config, key) for key in SHOWN} | {"clip": chosen["clip"], "engine": _dtype(subject)},
+        settings={key: getattr(config, key) for key in SHOWN}
+        | {"clip": chosen["clip"], "generator": subject.recipe.generator.name, "engine": _dtype(subject)},
+        flops=flops,
         lanes=lanes,
         ratios=[Ratio(slow=slow, fast=fast, times=ratio(times[slow], times[fast])) for slow, fast in pairs],
         quality=quality(subject, chosen, args.quality_steps or case.quality_steps, pictures, case.starts),
     )
+
+
+def step_flops(run: Run) -> int:
+    """Operations in the matrix products and convolutions of a step of one picture, counted."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        run.advance(1)
+    return counter.get_total_flops()
 
 
 def _lane(subject: Subject, case: Case, key: str, times: list[float], tracks: int) -> Lane:
@@ -164,13 +226,15 @@ def table(report: LoopsReport) -> str:
             f"{chosen['views']} views '{chosen['cutouts']}', {chosen['optimizer']}",
             f"  {'time per picture and step':26}{'median':>9}{'p5':>9}{'p95':>9}",
         ]
+        if case.flops is not None:
+            lines.insert(-1, f"  {case.flops / 1e12:.3f} TFLOP in matrix products and convolutions of a step")
         for one in case.ratios:
             times = one.times
             lines.append(f"  {f'{one.slow} / {one.fast}':26}{times.median:>8.2f}x{times.p5:>8.2f}x{times.p95:>8.2f}x")
         for lane in case.lanes:
-            timed = ""
+            timed = "" if lane.of_matrix is None else f"{lane.of_matrix.median:.0%} of a matrix product's speed, "
             if lane.picture_step is not None and lane.picture is not None:
-                timed = f"{1e3 * lane.picture_step.median:.2f} ms a step, {lane.picture:.2f} s a picture, "
+                timed += f"{1e3 * lane.picture_step.median:.2f} ms a step, {lane.picture:.2f} s a picture, "
             peak = f"peak {lane.peak_bytes / 2**20:.0f} MiB"
             lines.append(f"  {f'{lane.name}@{lane.batch}':14}{lane.dtype:10}{timed}{peak}")
         good = case.quality
@@ -180,7 +244,7 @@ def table(report: LoopsReport) -> str:
         )
         for who, drawn in (good.drawn or {}).items():
             lines.append(f"  drawn as asked, {who}: colours {drawn.colours:.0%}, shapes {drawn.shapes:.0%}")
-    return "\n".join(lines)
+    return "\n".join(lines + [f"not measured: {one.what}: {one.reason}" for one in report.missing])
 
 
 def show(args: argparse.Namespace, report: LoopsReport) -> None:

@@ -25,8 +25,8 @@ from .ceiling import Copy, MatrixProduct
 from .memory import peak_bytes
 from .op_case import COMPILED, REFERENCE, WHOLE, OpCase, OpRun, Ready, Work
 from .results import begin, finish
-from .schema import Ceilings, Missing, OpLane, OpsReport, Spread
-from .timing import ratio, spread, time_blocks
+from .schema import Ceilings, Missing, OpLane, OpsReport
+from .timing import ratio, scaled, spread, time_blocks
 
 COPY, MATRIX = "copy", "matrix product"  # among the competitors of each case
 DIRECTIONS: tuple[Literal["forward", "forward+backward"], ...] = ("forward", "forward+backward")
@@ -167,14 +167,10 @@ def _lane(
         over_yardstick=None if other is None else ratio(other, mine),
         bytes=work.bytes,
         flops=work.flops,
-        of_copy=_scaled(ratio(times[COPY], mine), work.bytes / copy.bytes),
-        of_matrix=_scaled(ratio(times[MATRIX], mine), work.flops / matrix.flops),
+        of_copy=scaled(ratio(times[COPY], mine), work.bytes / copy.bytes),
+        of_matrix=scaled(ratio(times[MATRIX], mine), work.flops / matrix.flops),
         peak_bytes=0,
     )
-
-
-def _scaled(one: Spread, factor: float) -> Spread:
-    return Spread(median=one.median * factor, p5=one.p5 * factor, p95=one.p95 * factor, repeats=one.repeats)
 
 
 def table(report: OpsReport) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from .op_case import COMPILED, REFERENCE, WHOLE
-from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, SamplingReport, Spread
+from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, SamplingReport, Spread, VqganReport
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -84,12 +84,16 @@ def _loop(case: LoopCase) -> str:
     ratios = markdown(
         ["time per picture and step", "ratio"], [[f"{one.slow} / {one.fast}", times(one.times)] for one in case.ratios]
     )
+    if case.flops is not None:
+        head += f"{case.flops / 1e12:.3f} TFLOP in matrix products and convolutions of a step.\n\n"
     rows = []
     for lane in case.lanes:
         seconds = [f"{lane.picture_step.median * 1e3:.2f} ms", f"{lane.picture:.2f} s"] if lane.picture_step else []
-        rows.append([f"{lane.name}@{lane.batch}", lane.dtype, mib(lane.peak_bytes), *seconds])
+        share = [] if lane.of_matrix is None else [f"{lane.of_matrix.median:.0%}"]
+        rows.append([f"{lane.name}@{lane.batch}", lane.dtype, mib(lane.peak_bytes), *share, *seconds])
     timed = ["a step", "a picture"] if case.lanes[0].picture_step else []
-    lanes = markdown(["", "precision", "peak", *timed], rows)
+    shares = [] if case.lanes[0].of_matrix is None else ["of a matrix product"]
+    lanes = markdown(["", "precision", "peak", *shares, *timed], rows)
     good = case.quality
     text = (
         f"Loss of {good.pictures} pictures after {good.steps} steps, seen whole: engine {good.engine:.4f}, reference "
@@ -123,26 +127,65 @@ def ladder(report: LadderReport) -> str:
 
 
 def sampling(report: SamplingReport) -> str:
-    """One row, and what it was measured on."""
-    size = report.geometry
+    """A row for every way to draw tokens, and a line about whole pictures."""
+    size, gpu = report.geometry, report.copy_bytes is not None
     about = (
         f"A transformer of {size['layers']} layers of {size['width']}, {size['block']} tokens a picture, "
-        f"{report.candidates} pictures at a time, {report.dtype}; random weights.\n\n"
+        f"{report.candidates} pictures at a time, {report.dtype}; random weights. All tokens must read at the least "
+        f"{report.weight_bytes / 2**30:.1f} GiB of weights (once a token) and {report.cache_bytes / 2**30:.1f} GiB of "
+        'keys and values; "of a copy" is the share of the speed at which a copy moves bytes.\n\n'
     )
-    row = ["CLIP-GEN sampling, cached against full forward each token", times(report.faster)]
-    heads = ["", "ratio"]
+    rows = [
+        [
+            lane.name,
+            "" if lane.faster is None else times(lane.faster),
+            "" if lane.of_copy is None else f"{lane.of_copy.median:.0%}",
+            "" if lane.of_copy_weights is None else f"{lane.of_copy_weights.median:.0%}",
+            "" if lane.peak_bytes is None else mib(lane.peak_bytes),
+            *([f"{1e3 * lane.picture.median:.2f}"] if lane.picture else []),
+        ]
+        for lane in report.lanes
+    ]
+    heads = ["tokens", "against a full forward each", "of a copy", "of a copy, weights alone", "peak"]
+    text = about + markdown([*heads, *(["ms a picture"] if gpu else [])], rows)
+    if report.copy_bytes is not None:
+        text += f"\nA copy moved {report.copy_bytes.median / 1e12:.2f} TB/s."
+    if report.every > 1:
+        text += f"\nFull forward at every {report.every}th position, which stands for those around it."
     if report.same_tokens is not None:
-        heads.append("same tokens")
-        row.append(f"{report.same_tokens:.2%}")
-    for lane in report.lanes:
-        if lane.peak_bytes is not None:
-            heads.append(f"{lane.name}, peak")
-            row.append(mib(lane.peak_bytes))
-        if lane.picture is not None:
-            heads.append(f"{lane.name}, ms a picture")
-            row.append(f"{1e3 * lane.picture.median:.2f}")
-    some = f"\nFull forward at every {report.every}th position, which stands for those around it.\n"
-    return about + markdown(heads, [row]) + (some if report.every > 1 else "")
+        text += f"\nSame tokens: {report.same_tokens:.2%}."
+    if (made := report.pictures) is not None:
+        seconds = "" if made.seconds is None else f"{made.seconds.median:.3f} s, "
+        text += (
+            f"\n{made.candidates} candidates of {made.side}x{made.side} sampled, decoded and ranked by {made.clip}: "
+            f"{seconds}of which tokens {made.tokens.median:.0%}."
+        )
+    return text + "\n"
 
 
-TABLES: dict[str, Callable[[Any], str]] = {"ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling}
+def vqgan(report: VqganReport) -> str:
+    """A row for every way to decode."""
+    rows = [
+        [
+            lane.name,
+            lane.dtype,
+            times(lane.faster),
+            f"{lane.of_matrix.median:.0%}",
+            "" if lane.peak_bytes is None else mib(lane.peak_bytes),
+            f"{lane.picture_error:.1e}",
+            f"{lane.gradient_error:.1e}",
+            *([f"{1e3 * lane.seconds.median:.2f}"] if lane.seconds else []),
+        ]
+        for lane in report.lanes
+    ]
+    heads = ["", "precision", "against eager", "of a matrix product", "peak", "picture differs by", "gradient by"]
+    about = (
+        f"Decoder and gradient of its input at {report.side}x{report.side}, VQGAN `{report.model}`, "
+        f"{report.flops / 1e12:.3f} TFLOP; eager: torch's own layers in float32. Differences: length over length.\n\n"
+    )
+    return about + markdown([*heads, *(["ms"] if report.device == "cuda" else [])], rows)
+
+
+TABLES: dict[str, Callable[[Any], str]] = {
+    "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan,
+}  # fmt: skip

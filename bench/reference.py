@@ -1,8 +1,8 @@
 """The reference: the same job as a plain loop in eager torch, as scripts for it are written.
 
-After the loops of K. Crowson's notebook (R-A), nerdyrodent's VQGAN-CLIP (R-B), both on pixels, and of Direct Ascent
-Synthesis (arXiv 2502.07753): one picture at a time, views drawn as theirs, torch.optim, the stack as one tensor per
-resolution upsampled by F.interpolate. `habits` say how wasteful a loop is.
+After the loops of K. Crowson's notebook (R-A), nerdyrodent's VQGAN-CLIP (R-B), on pixels or through a VQGAN, and of
+Direct Ascent Synthesis (arXiv 2502.07753): one picture at a time, views drawn as theirs, torch.optim, the stack as one
+tensor per resolution upsampled by F.interpolate. `habits` say how wasteful a loop is.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from torch import Tensor
 from fastclipgen.engine.recipe import Guide
 from fastclipgen.generators.base import Params
 from fastclipgen.generators.stack import Stack
+from fastclipgen.generators.vqgan import Vqgan
 from fastclipgen.guidance.constraints import total
 from fastclipgen.guidance.targets import Targets
 from fastclipgen.perceptors.base import FrozenPerceptor
 
 from .habits import FAIR, Habits
 from .reference_views import Views, view_drawer
+from .reference_vqgan import PlainVqgan
 from .subject import Subject
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -54,6 +56,10 @@ class ReferenceRun:
         self.views = views or [
             view_drawer(guide.spec, guide.perceptor.image_size, picture, device) for guide in recipe.guides
         ]
+        self.vqgan: PlainVqgan | None = None
+        if isinstance(self.generator, Vqgan):
+            own = next(self.generator.model.decoder.parameters()).dtype
+            self.vqgan = PlainVqgan(self.generator, habits.dtype or own, careful=habits.dtype is None)
         self.params = {key: value.detach().requires_grad_() for key, value in self._start().items()}
         self.rates: list[float] = subject.rates.tolist()
         optimizer: Any = OPTIMIZERS[recipe.optimizer.name]
@@ -106,6 +112,8 @@ class ReferenceRun:
         return self.subject.start(self.task)
 
     def _canvas(self) -> Tensor:
+        if self.vqgan is not None:
+            return self.vqgan.draw(self.params)
         if not isinstance(self.generator, Stack):
             return self.generator.canvas(self.params)
         size = self.generator.canvas_size

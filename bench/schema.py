@@ -132,7 +132,8 @@ class OpsReport(Report):
 
 class Lane(Strict):
     """One competitor. `picture_step`: seconds per picture and step; `picture`: seconds for all steps of a picture;
-    `peak_bytes`: of the tensors that two steps hold at once, beyond the models and parameters there before them."""
+    `peak_bytes`: of the tensors that two steps hold at once, beyond the models and parameters there before them;
+    `of_matrix`: share of the speed of a matrix product in the engine's precision, for `LoopCase.flops`."""
 
     name: Literal["engine", "faithful", "fair"]
     batch: int = Field(ge=1)
@@ -140,6 +141,7 @@ class Lane(Strict):
     picture_step: Spread | None
     picture: float | None
     peak_bytes: int = Field(ge=1)
+    of_matrix: Spread | None = None
 
 
 class Ratio(Strict):
@@ -170,10 +172,12 @@ class Quality(Strict):
 
 
 class LoopCase(Strict):
-    """One job, done by all competitors."""
+    """One job, done by all competitors. `flops`: operations that a step of one picture needs in matrix products and
+    convolutions, gradients of frozen weights not among them."""
 
     name: str
     settings: dict[str, Any]
+    flops: int | None = None
     lanes: list[Lane] = Field(min_length=2)
     ratios: list[Ratio] = Field(min_length=1)
     quality: Quality
@@ -230,34 +234,96 @@ class LadderReport(Report):
 
 
 class SamplingLane(Strict):
-    """A way to draw tokens. `picture`: seconds per picture; `peak_bytes`: of a batch, where all of it is computed."""
+    """A way to draw tokens. `picture`: seconds per picture; `peak_bytes`: of a batch, where all of it is computed;
+    `faster`: time of the full forward divided by that of this one; `of_copy`: share of the speed at which a copy moves
+    bytes, for the bytes that the tokens of a batch need at the least (`SamplingReport.weight_bytes` and `cache_bytes`),
+    `of_copy_weights`: for those of the weights alone."""
 
-    name: Literal["cached", "full forward"]
+    name: Literal["cached", "cached, compiled", "full forward"]
     picture: Spread | None
     peak_bytes: int | None = Field(ge=1)
+    faster: Spread | None
+    of_copy: Spread | None
+    of_copy_weights: Spread | None
+
+
+class SampledPictures(Strict):
+    """All candidates of one text sampled, decoded to `side` x `side` pixels and ranked by `clip`. `seconds`: for all of
+    it; `tokens`: the part of that in which tokens are drawn."""
+
+    candidates: int = Field(ge=1)
+    keep: int = Field(ge=1)
+    side: int = Field(ge=1)
+    clip: str
+    seconds: Spread | None
+    tokens: Spread
 
 
 class SamplingReport(Report):
     """What bench.sampling writes. `geometry`: of the transformer; `candidates`: pictures at a time; `every`: which
-    positions the full forward computes, each for so many; `faster`: its time divided by that of the cached way;
-    `same_tokens`: the share of tokens on which both agree."""
+    positions the full forward computes, each for so many; `same_tokens`: the share of tokens on which it and the first
+    lane agree; `copy_bytes`: what a copy moved a second; `weight_bytes`, `cache_bytes`: what drawing all tokens of a
+    batch must read of weights, once a token, and of keys and values."""
 
     suite: Literal["sampling"] = "sampling"
     geometry: dict[str, int]
     dtype: str
     candidates: int = Field(ge=1)
     every: int = Field(ge=1)
-    faster: Spread
     same_tokens: float | None = Field(ge=0, le=1)
+    copy_bytes: Spread | None
+    weight_bytes: int = Field(ge=1)
+    cache_bytes: int = Field(ge=1)
     lanes: list[SamplingLane] = Field(min_length=2)
+    pictures: SampledPictures | None
 
     @model_validator(mode="after")
     def _seconds_belong_to_gpus(self) -> SamplingReport:
+        self.check_seconds("copy_bytes", self.copy_bytes)
         for lane in self.lanes:
             self.check_seconds(lane.name, lane.picture)
+        if self.pictures is not None:
+            self.check_seconds("pictures", self.pictures.seconds)
         return self
 
 
-AnyReport = Annotated[OpsReport | LoopsReport | LadderReport | SamplingReport, Field(discriminator="suite")]
-READER: TypeAdapter[OpsReport | LoopsReport | LadderReport | SamplingReport] = TypeAdapter(AnyReport)
+# --- vqgan
+
+
+class DecodeLane(Strict):
+    """A way to decode and to take the gradient. `faster`: time of eager torch divided by that of this; `of_matrix`:
+    share of the speed of a matrix product, for `VqganReport.flops`; `peak_bytes`: None where a recording holds its
+    memory all the time; errors: of picture and gradient, length of the difference to eager torch over its length."""
+
+    name: Literal["eager", "package", "package, torch's norms", "package, CUDA graph", "compiled"]
+    dtype: str
+    seconds: Spread | None
+    faster: Spread
+    of_matrix: Spread
+    peak_bytes: int | None = Field(ge=1)
+    picture_error: float = Field(ge=0)
+    gradient_error: float = Field(ge=0)
+
+
+class VqganReport(Report):
+    """What bench.vqgan writes. `side`: of the picture in pixels; `flops`: operations in convolutions and matrix
+    products, gradients of the input among them, of the weights not."""
+
+    suite: Literal["vqgan"] = "vqgan"
+    model: str
+    geometry: dict[str, Any]
+    side: int = Field(ge=1)
+    flops: int = Field(ge=1)
+    lanes: list[DecodeLane] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _seconds_belong_to_gpus(self) -> VqganReport:
+        for lane in self.lanes:
+            self.check_seconds(lane.name, lane.seconds)
+        return self
+
+
+_Any = OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport
+AnyReport = Annotated[_Any, Field(discriminator="suite")]
+READER: TypeAdapter[_Any] = TypeAdapter(AnyReport)
 """`READER.validate_json(text)` gives the report of whichever suite wrote it."""

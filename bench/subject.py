@@ -14,16 +14,19 @@ from torch import Tensor
 from fastclipgen.api import Job
 from fastclipgen.config.run import make_config
 from fastclipgen.engine.compiled import use_cache_folder
+from fastclipgen.engine.device import resolve_device, resolve_precision
 from fastclipgen.engine.engine import Engine
 from fastclipgen.engine.recipe import Task
 from fastclipgen.engine.sight import score
 from fastclipgen.engine.step import begin, canvas, finish
 from fastclipgen.engine.stepper import Stepper, Way
 from fastclipgen.errors import UserError
-from fastclipgen.generators.base import Params
+from fastclipgen.generators.base import Generator, Params
+from fastclipgen.generators.vqgan import Vqgan
 from fastclipgen.guidance.prompts import parse_prompts
 from fastclipgen.guidance.targets import build_targets
 
+from . import random_vqgan
 from .random_clip import PREFIX, random_perceptor
 
 PROMPTS = (
@@ -44,9 +47,10 @@ SPARE_STEPS = 100_000  # that a run may be timed for beyond the job's own
 class Subject:
     """A job's settings and models, and the task of its pictures.
 
-    settings: fields of RunConfig; in `clip` random:ARCHITECTURE stands for one with random weights. The prompts are
-    repeated, each time with new seeds, until there are `pictures` of them. starts: each picture begins at the best of
-    so many random starts. Raises UserError.
+    settings: fields of RunConfig; in `clip` random:ARCHITECTURE stands for one with random weights, and so does
+    random:GEOMETRY in `vqgan` (random_vqgan.py), for pictures of a given size. The prompts are repeated, each time with
+    new seeds, until there are `pictures` of them. starts: each picture begins at the best of so many random starts.
+    Raises UserError.
     """
 
     def __init__(
@@ -56,8 +60,9 @@ class Subject:
         given: dict[str, Any] = {"seed": 0} | settings | {"prompts": asked}
         eyes = _random_clips(given.get("clip") or [])
         self.random = eyes is not None
+        generator = _random_generator(given)
         config = make_config(given | ({"clip": []} if eyes else {}))
-        self.job = Job(config, perceptors=eyes, notice=lambda line: None)
+        self.job = Job(config, generator=generator, perceptors=eyes, notice=lambda line: None)
         self.recipe, self.device = self.job.recipe, self.job.device
         self.rates = self.job.engine.rates.to(self.device)
         perceptors = [one.perceptor for one in self.job.loaded]
@@ -131,3 +136,15 @@ def _random_clips(names: Sequence[str]) -> list[Any] | None:
     if real:
         raise UserError(f"CLIPs with random weights and real ones do not mix, got '{real[0]}' too; choose one kind")
     return [random_perceptor(name, seed) for seed, name in enumerate(names)]
+
+
+def _random_generator(given: dict[str, Any]) -> Generator | None:
+    """The generator `vqgan` with random weights, if that is asked for; then `given` is left without its settings."""
+    name = str(given.get("vqgan", ""))
+    if not name.startswith(random_vqgan.PREFIX) or given.get("generator") != Vqgan.name:
+        return None
+    geometry = random_vqgan.geometry_of(name)
+    device = resolve_device(given.get("device", "auto"))
+    dtype = resolve_precision(given.get("precision", "auto"), device)
+    del given["vqgan"], given["generator"]
+    return Vqgan(given["height"], given["width"], random_vqgan.random_vqgan(geometry, device, dtype))

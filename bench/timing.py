@@ -73,3 +73,8 @@ def spread(values: Sequence[float]) -> Spread:
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> Spread:
     """How many times longer `slow` takes, compared repeat by repeat, that is under the same load."""
     return spread([a / b for a, b in zip(slow, fast, strict=True)])
+
+
+def scaled(one: Spread, factor: float) -> Spread:
+    """The same quantity in another unit: everything times `factor`, above 0."""
+    return Spread(median=one.median * factor, p5=one.p5 * factor, p95=one.p95 * factor, repeats=one.repeats)

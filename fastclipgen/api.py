@@ -107,7 +107,7 @@ class Job:
             Picture(prompt, seed + index, index)
             for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
         ]
-        network = self._network_generator(models) if config.generator in WEIGHTS and own is None else None
+        network = self._network_generator(models, dtype) if config.generator in WEIGHTS and own is None else None
         # before anything of the run's size is made
         eyes = [one.perceptor for one in self.loaded]
         with library.using(config.backend, self.device):
@@ -226,12 +226,14 @@ class Job:
         size = config.height or 1, config.width or 1
         return registry.create(config.generator, *size, config.optimizer, **config.generator_options)
 
-    def _network_generator(self, models: Models | None) -> Generator:
-        """A generator that draws with weights from a file."""
+    def _network_generator(self, models: Models | None, dtype: torch.dtype) -> Generator:
+        """A generator that draws with weights from a file, in the run's precision."""
         config = self.config
         model = models.network if models else registry.load_weights(config.generator, getattr(config, config.generator))
         size = config.height or 1, config.width or 1
-        return registry.create(config.generator, *size, config.optimizer, model, **config.generator_options)
+        made = registry.create(config.generator, *size, config.optimizer, model, **config.generator_options)
+        made.draw_in(dtype)
+        return made
 
     def _recipe(self) -> Recipe:
         config = self.config

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All that needs a GPU, in one go and within ten minutes: builds the native module with nvcc, runs the tests that need a
-# GPU, measures (ops, loops, ladder), writes the reports, and prints a short table last. Needs no network.
+# GPU, measures (bench everything, the most important suites first), writes the reports, and prints a short table last.
+# Needs no network.
 # usage: scripts/gpu_check.sh [--wheels FOLDER] [--results FOLDER] [--minutes N] [PYTHON]
 #   --wheels   wheels of what PYTHON lacks (open_clip_torch, pydantic, ...); also as the variable WHEELS
 #   --results  where reports go, default bench/results; --minutes: for everything, default 10
@@ -19,7 +20,8 @@ while (($#)); do
     esac
 done
 export PATH="$PATH:${CUDA_HOME:-/usr/local/cuda}/bin"
-left() { local seconds=$((minutes * 60 - SECONDS)); echo $((seconds > 1 ? seconds : 1)); }
+# seconds until the end, less a few for the table
+left() { local seconds=$((minutes * 60 - 10 - SECONDS)); echo $((seconds > 1 ? seconds : 1)); }
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
 
@@ -50,12 +52,16 @@ if not torch.cuda.is_available():
 CHECK
 built=$SECONDS
 
-timeout "$(left)" "$python" -m pytest -q -m gpu 2>&1 | tee "$log/tests"
+# half of what is left: the benches run the tests of what they measure once more
+timeout "$(($(left) / 2 + 1))" "$python" -m pytest -q -m gpu 2>&1 | tee "$log/tests"
 failed=${PIPESTATUS[0]}
 tested=$SECONDS
 commit=()
 [[ -n ${COMMIT:-} ]] && commit=(--commit "$COMMIT")
-timeout "$(left)" "$python" -m bench.everything --device cuda --short --results "$results" "${commit[@]}" 2>&1 | tee "$log/bench"
+budget=$(left)
+# suites keep to their minutes; what runs over ends in time for the table
+timeout -k 5 "$budget" "$python" -m bench.everything --device cuda --short --minutes "$(awk "BEGIN { print $budget / 60 }")" \
+    --results "$results" "${commit[@]}" 2>&1 | tee "$log/bench"
 ((PIPESTATUS[0] == 0)) || failed=1
 
 row() { printf '%-14s %s\n' "$1" "$2"; }

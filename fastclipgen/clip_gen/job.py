@@ -79,6 +79,7 @@ class SampleJob:
         library.check_backend(config.backend, self.device)
         config = defaults.resolve_sampling(config, secrets.randbits(32) if config.seed is None else config.seed)
         vqgan: Any = registry.load_weights(prepare.REFINER, config.vqgan or "")
+        vqgan.draw_in(dtype)
         self.networks = networks.join(
             networks.load_transformer(config.clip_gen or "").to(self.device, dtype),
             vqgan.to(self.device, memory_format=torch.channels_last),  # as generator vqgan has it

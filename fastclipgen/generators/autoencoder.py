@@ -68,6 +68,9 @@ class Autoencoder(Generator):
             )
         return Halves(made, other)
 
+    def draw_in(self, dtype: torch.dtype) -> None:
+        self.model.decoder.to(dtype)
+
     def init(self, seeds: Tensor) -> Params:
         """Random latents."""
         shape = self.model.decoder.channels, self.grid.rows, self.grid.cols

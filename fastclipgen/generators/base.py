@@ -26,9 +26,9 @@ class Generator(nn.Module):
     A subclass defines `init`, `init_from` and `forward`. One whose cutouts may look beyond the published picture also
     defines `canvas`, `publish` and `canvas_size`. One that draws with weights from a file of the user's names the
     setting that says which (`weights`), takes what `load_weights` makes of it as `model` after height and width, and
-    defines `check_weights`. One whose parameters are the latent of a model, in which pictures can be compared, says
-    which of them is (`latent`). One whose `init_from` gives any picture back nearly as it was, and at once, not by a
-    fit, says so (`reencodes`): its pictures can be edited in the middle of a run.
+    defines `check_weights` and `draw_in`. One whose parameters are the latent of a model, in which pictures can be
+    compared, says which of them is (`latent`). One whose `init_from` gives any picture back nearly as it was, and at
+    once, not by a fit, says so (`reencodes`): its pictures can be edited in the middle of a run.
     """
 
     name: str = "generator"
@@ -58,6 +58,11 @@ class Generator(nn.Module):
     def load_weights(cls, text: str) -> nn.Module:
         """The frozen network in the files that `text` names. Raises UserError."""
         raise NotImplementedError(f"{cls.__name__} must define load_weights(text)")
+
+    def draw_in(self, dtype: torch.dtype) -> None:
+        """From here on a network from a file draws in `dtype`; parameters and pictures stay float32."""
+        if self.weights is not None:
+            raise NotImplementedError(f"{type(self).__name__} must define draw_in(dtype)")
 
     @property
     def canvas_size(self) -> tuple[int, int]:

@@ -31,8 +31,8 @@ WEIGHTS = "shapes_vqgan.safetensors"
 class Vqgan(PaintedStarts):
     """{"z": [B, D, rows, cols]} of a token for every f x f pixels, f of the model.
 
-    model: a frozen VQGAN; tile: rows of a map that the decoder's convolutions take at once (0: all), for pictures that
-    are too large for the memory there is; the result is the same up to rounding, steps take longer
+    model: a frozen VQGAN; tile: rows of a map that a convolution of the decoder takes at once (0: all), which bounds
+    what one of them needs for very large pictures; the result is the same up to rounding, steps take longer
     (models/vqgan_strips.py). Sizes that are no multiples of f: generators/tokens.py.
     """
 
@@ -76,6 +76,9 @@ class Vqgan(PaintedStarts):
             stated = geometry_of_config(read_yaml(file_of(config, "vqgan")), f"'{config}'")
             check_agreement(stated, model.geometry, f"'{config}'")
         return model
+
+    def draw_in(self, dtype: torch.dtype) -> None:
+        self.model.draw_in(dtype)
 
     def init(self, seeds: Tensor) -> Params:
         """A random code for every token. Among many starts each is the encoder's view of a painted one."""

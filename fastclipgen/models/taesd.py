@@ -81,7 +81,8 @@ class Decoder(Network):
 
     def forward(self, latents: Tensor) -> Tensor:
         first, *others = self.layers()
-        x = F.relu(first(REACH * torch.tanh(latents / REACH)))
+        held = (REACH * torch.tanh(latents / REACH)).to(first.weight.dtype)  # pyright: ignore[reportCallIssue,reportArgumentType]
+        x = F.relu(first(held))
         for layer in others:
             if _resizes(layer):
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")

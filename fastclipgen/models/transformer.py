@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
 
-Cache = tuple[tuple[Tensor, Tensor], ...]
-"""Keys and values [B, heads, block, width/heads] of every layer, all views of one tensor; made by `new_cache`."""
+Cache = tuple[Tensor, ...]
+"""Keys and values [2, B, heads, block, width/heads] of every layer, all views of one tensor; made by `new_cache`."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,18 @@ class Block(nn.Module):
         query, key, value = self._heads(x)
         return self._add(x, causal_attention(query, key, value, self.dropout if self.training else 0.0))
 
-    def decode(self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """One position [B, 1, D] sees those that `mask` [1, 1, 1, n] (0 or -inf) leaves of the first n in the cache,
-        after its own key and value were written there at `position` [1]."""
-        query, key, value = self._heads(x)
-        keys.index_copy_(2, position, key)
-        values.index_copy_(2, position, value)
-        n = mask.shape[-1]
-        return self._add(x, F.scaled_dot_product_attention(query, keys[:, :, :n], values[:, :, :n], attn_mask=mask))
+    def decode(self, x: Tensor, position: Tensor, cache: Tensor, mask: Tensor) -> Tensor:
+        """One position [B, 1, D] sees those that `mask` [1, 1, 1, n] (0 or -inf) leaves of the first n in its layer's
+        `cache` [2, B, heads, block, D/heads], after its own key and value were written there at `position` [1]."""
+        qkv = self._heads(x)
+        cache.index_copy_(3, position, qkv[1:])
+        keys, values = cache[:, :, :, : mask.shape[-1]]
+        return self._add(x, F.scaled_dot_product_attention(qkv[0], keys, values, attn_mask=mask))
 
-    def _heads(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Queries, keys, values, each [B, heads, T, D/heads]."""
+    def _heads(self, x: Tensor) -> Tensor:
+        """Queries, keys, values, [3, B, heads, T, D/heads]."""
         qkv = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))  # [B, T, 3, heads, D/heads]
-        return qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        return qkv.permute(2, 0, 3, 1, 4)
 
     def _add(self, x: Tensor, seen: Tensor) -> Tensor:
         x = x + self._drop(self.mix(seen.transpose(1, 2).flatten(2)))
@@ -143,8 +142,7 @@ class Transformer(nn.Module):
         """
         g = self.geometry
         shape = (g.layers, 2, rows, g.heads, g.block, g.width // g.heads)
-        memory = self.positions.new_zeros(shape, requires_grad=False)
-        return tuple((layer[0], layer[1]) for layer in memory)
+        return self.positions.new_zeros(shape, requires_grad=False).unbind(0)
 
     def decode(self, inputs: Tensor, position: Tensor, cache: Cache, extent: int) -> Tensor:
         """Logits [B, V] at one position, from `inputs` [B, D]: `condition(...)` at position 0, else `tokens(...)` of
@@ -157,6 +155,6 @@ class Transformer(nn.Module):
         hidden = torch.arange(extent, device=x.device) > position
         mask = torch.zeros(extent, device=x.device, dtype=x.dtype).masked_fill_(hidden, -torch.inf)
         mask = mask.view(1, 1, 1, extent)
-        for block, (keys, values) in zip(self.blocks, cache, strict=True):
-            x = block.decode(x, position, keys, values, mask)  # pyright: ignore[reportCallIssue]
+        for block, layer in zip(self.blocks, cache, strict=True):
+            x = block.decode(x, position, layer, mask)  # pyright: ignore[reportCallIssue]
         return self.head(self.norm(x[:, 0]))

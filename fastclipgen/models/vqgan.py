@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
+from fastclipgen.models.frozen_conv import Conv
 from fastclipgen.models.vqgan_layers import Downsample, Level, Middle, Norm, Upsample
 from fastclipgen.ops.vq_lookup import vq_lookup
 
@@ -43,7 +45,7 @@ class Encoder(nn.Module):
         super().__init__()
         g = geometry
         widths = [g.channels * m for m in g.multipliers]
-        self.conv_in = nn.Conv2d(3, g.channels, 3, padding=1)
+        self.conv_in = Conv(3, g.channels, 3, padding=1)
         self.down = nn.ModuleList()
         for level, (inside, outside) in enumerate(zip([g.channels, *widths], widths, strict=False)):
             stage = Level([inside, *[outside] * g.blocks], level in g.attention, g.eps)
@@ -52,7 +54,7 @@ class Encoder(nn.Module):
             self.down.append(stage)
         self.mid = Middle(widths[-1], g.eps)
         self.norm_out = Norm(widths[-1], g.eps)
-        self.conv_out = nn.Conv2d(widths[-1], g.z_channels, 3, padding=1)
+        self.conv_out = Conv(widths[-1], g.z_channels, 3, padding=1)
 
     def layers(self) -> Iterator[nn.Module]:
         """What lies between the first convolution and the last norm, in order."""
@@ -77,7 +79,7 @@ class Decoder(nn.Module):
         super().__init__()
         g = geometry
         widths = [g.channels * m for m in g.multipliers]
-        self.conv_in = nn.Conv2d(g.z_channels, widths[-1], 3, padding=1)
+        self.conv_in = Conv(g.z_channels, widths[-1], 3, padding=1)
         self.mid = Middle(widths[-1], g.eps)
         self.up = nn.ModuleList()  # up.0 is the finest, and applied last
         for level, (inside, outside) in enumerate(zip([*widths[1:], widths[-1]], widths, strict=True)):
@@ -86,7 +88,7 @@ class Decoder(nn.Module):
                 stage.upsample = Upsample(outside)
             self.up.append(stage)
         self.norm_out = Norm(widths[0], g.eps)
-        self.conv_out = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.conv_out = Conv(widths[0], 3, 3, padding=1)
 
     def layers(self) -> Iterator[nn.Module]:
         """What lies between the first convolution and the last norm, in order."""
@@ -129,8 +131,14 @@ class VQGAN(nn.Module):
         self.geometry = geometry
         self.encoder, self.decoder = Encoder(geometry), Decoder(geometry)
         self.quantize = Codebook(geometry)
-        self.quant_conv = nn.Conv2d(geometry.z_channels, geometry.embed, 1)
-        self.post_quant_conv = nn.Conv2d(geometry.embed, geometry.z_channels, 1)
+        self.quant_conv = Conv(geometry.z_channels, geometry.embed, 1)
+        self.post_quant_conv = Conv(geometry.embed, geometry.z_channels, 1)
+
+    def draw_in(self, dtype: torch.dtype) -> None:
+        """From here on the decoder computes in `dtype`. Encoder and codebook, which decide on codes, stay as they are:
+        the same vectors have the same codes in every precision."""
+        self.decoder.to(dtype)
+        self.post_quant_conv.to(dtype)
 
     @property
     def codebook(self) -> Tensor:

@@ -9,11 +9,16 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fastclipgen.models.frozen_conv import Conv
+from fastclipgen.ops.norm_silu import norm_silu
+
 GROUPS = 32  # of a GroupNorm whose channels are a multiple of it, as all published ones are
 CHANNELS = 8  # those of every layer are a multiple of it
+WHOLE = 4096  # places of a map for which a GPU writes the whole matrix of attention: 64 MiB in float32
 
 
 def groups_of(channels: int) -> int:
@@ -31,7 +36,7 @@ class Norm(nn.GroupNorm):
         super().__init__(groups_of(channels), channels, eps)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.silu(super().forward(input))
+        return norm_silu(input, self.weight, self.bias, self.num_groups, self.eps)
 
 
 class Block(nn.Module):
@@ -39,10 +44,10 @@ class Block(nn.Module):
 
     def __init__(self, inside: int, outside: int, eps: float) -> None:
         super().__init__()
-        self.norm1, self.conv1 = Norm(inside, eps), nn.Conv2d(inside, outside, 3, padding=1)
-        self.norm2, self.conv2 = Norm(outside, eps), nn.Conv2d(outside, outside, 3, padding=1)
+        self.norm1, self.conv1 = Norm(inside, eps), Conv(inside, outside, 3, padding=1)
+        self.norm2, self.conv2 = Norm(outside, eps), Conv(outside, outside, 3, padding=1)
         if inside != outside:
-            self.nin_shortcut = nn.Conv2d(inside, outside, 1)
+            self.nin_shortcut = Conv(inside, outside, 1)
 
     def shortcut(self, x: Tensor) -> Tensor:
         return self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
@@ -57,13 +62,27 @@ class Attention(nn.Module):
     def __init__(self, channels: int, eps: float) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(groups_of(channels), channels, eps)
-        self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
+        self.q, self.k, self.v, self.proj_out = (Conv(channels, channels, 1) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         seen = self.norm(x)
         q, k, v = (conv(seen).flatten(2).mT[:, None] for conv in (self.q, self.k, self.v))  # [B, 1, h*w, C]
-        found = F.scaled_dot_product_attention(q, k, v)[:, 0].mT.unflatten(2, x.shape[2:])
+        found = attend(q, k, v)[:, 0].mT.unflatten(2, x.shape[2:])
         return x + self.proj_out(found)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of every place to all, [B, 1, places, C]."""
+    # torch's fused kernels for so wide a head give a program 64 places: of a map of 32 x 32 sixteen programs in all
+    if query.device.type == "cuda" and query.shape[-2] <= WHOLE:
+        return attend_at_once(query, key, value)
+    return F.scaled_dot_product_attention(query, key, value)
+
+
+def attend_at_once(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """The same as two matrix products, with the whole matrix between them in memory."""
+    scores = (query * query.shape[-1] ** -0.5) @ key.mT  # [B, 1, places, places]
+    return scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
 
 
 class Downsample(nn.Module):
@@ -71,7 +90,7 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+        self.conv = Conv(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(x, (0, 1, 0, 1)))
@@ -82,7 +101,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))

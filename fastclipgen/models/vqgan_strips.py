@@ -5,9 +5,9 @@ local is cut: norms get their statistics from the whole map, and then norm, SiLU
 strips of it, each with the one row of its neighbours that a 3x3 convolution reads. Attention stays whole: it is at
 coarse levels only, and torch's fused kernels keep no matrix of h*w x h*w.
 
-A plain decoder keeps every map between norm, SiLU and convolution for its backward; here strips are computed again, and
-what stays are the maps that norms read: of the geometry of f16_16384 at 1024 x 1024 in float32 5.8 GiB with 64 rows
-instead of 16.1 (engine.memory.drawing_bytes). Knows nothing of what is decoded.
+A decoder in one piece keeps for its backward the maps that norms read, 5.3 GiB of the geometry of f16_16384 at
+1024 x 1024 in float32 (engine.memory.drawing_bytes); so do strips, 5.5 GiB, which are computed again. What they bound
+is what one convolution takes at a time, its workspace included. Knows nothing of what is decoded.
 """
 
 from __future__ import annotations

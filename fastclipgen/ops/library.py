@@ -31,8 +31,20 @@ _BACKENDS: dict[str, tuple[str, ...]] = {"cpu": ("cpp", "reference"), "cuda": ("
 _KERNELS: dict[str, frozenset[str]] = {
     "cosine_loss": frozenset({"cpp", "cuda", "triton"}),
     "cutouts": frozenset({"cpp", "cuda", "triton"}),
+    "norm_silu": frozenset({"triton"}),
     "philox": frozenset({"cpp", "cuda", "triton"}),
     "vq_lookup": frozenset({"cpp", "cuda", "triton"}),
+}
+# What each kernel calls in the native module. An older build lacks what was added since.
+_SYMBOLS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("cosine_loss", "cpp"): ("cosine_loss",),
+    ("cosine_loss", "cuda"): ("cosine_loss_cuda",),
+    ("cutouts", "cpp"): ("cutouts_forward", "cutouts_backward"),
+    ("cutouts", "cuda"): ("cutouts_workspace_cuda", "cutouts_forward_cuda", "cutouts_backward_cuda"),
+    ("philox", "cpp"): ("philox_words", "philox_uniforms"),
+    ("philox", "cuda"): ("philox_words_cuda", "philox_uniforms_cuda"),
+    ("vq_lookup", "cpp"): ("vq_scorers", "vq_topk_scratch", "vq_topk", "vq_statistics"),
+    ("vq_lookup", "cuda"): ("vq_topk_cuda_scratch", "vq_topk_cuda", "vq_add_rows_cuda"),
 }
 OPS: tuple[str, ...] = tuple(_KERNELS)
 _wanted = "auto"  # see `using`
@@ -145,13 +157,20 @@ def _reason(op: str, backend: str, device: torch.device) -> str | None:
         missing = None if importlib.util.find_spec("triton") else "triton is not installed (fastclipgen[triton])"
     else:
         missing = native_reason()
-    if missing is not None or backend == "cpp":
+    if missing is not None:
         return missing
     if backend == "cuda" and _native is not None and not _native.build_info()["cuda"]:
         return (
             "the native module was built without CUDA (no nvcc was found); install the CUDA toolkit, then fastclipgen"
         )
-    return _device_reason(device)
+    if backend != "triton" and (lacking := _lacking(op, backend)):
+        return f"the native module was built from older sources (it has no {lacking}); install fastclipgen again"
+    return None if backend == "cpp" else _device_reason(device)
+
+
+def _lacking(op: str, backend: str) -> str | None:
+    """The first function of the op's kernel that the native module does not have."""
+    return next((name for name in _SYMBOLS[op, backend] if not hasattr(_native, name)), None)
 
 
 def _device_reason(device: torch.device) -> str | None:

@@ -110,9 +110,50 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                 "dtype": "float32",
                 "candidates": 16,
                 "every": 1,
-                "faster": SPREAD,
                 "same_tokens": 1.0,
-                "lanes": [{"name": name, "picture": seconds, "peak_bytes": 1} for name in ("cached", "full forward")],
+                "copy_bytes": seconds,
+                "weight_bytes": 2**30,
+                "cache_bytes": 2**31,
+                "lanes": [
+                    {
+                        "name": name,
+                        "picture": seconds,
+                        "peak_bytes": 1,
+                        "faster": share,
+                        "of_copy": share,
+                        "of_copy_weights": share,
+                    }
+                    for name, share in (("cached", SPREAD), ("full forward", None))
+                ],
+                "pictures": {
+                    "candidates": 16,
+                    "keep": 8,
+                    "side": 256,
+                    "clip": "ViT-B-32",
+                    "seconds": seconds,
+                    "tokens": SPREAD,
+                },
+            },
+            "vqgan": header(device)
+            | {
+                "suite": "vqgan",
+                "model": "random:tiny",
+                "geometry": {"channels": 8},
+                "side": 64,
+                "flops": 10**9,
+                "lanes": [
+                    {
+                        "name": name,
+                        "dtype": "float32",
+                        "seconds": seconds,
+                        "faster": SPREAD,
+                        "of_matrix": SPREAD,
+                        "peak_bytes": 1,
+                        "picture_error": 0.0,
+                        "gradient_error": 0.0,
+                    }
+                    for name in ("eager", "package")
+                ],
             },
         }
 

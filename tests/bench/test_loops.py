@@ -12,6 +12,7 @@ from bench.loop_quality import drawn, quality
 from bench.schema import READER, LoopsReport
 from bench.subject import Subject
 from fastclipgen.data.palette import RGB
+from fastclipgen.errors import UserError
 from fastclipgen.evaluation.drawing import draw_questions
 from fastclipgen.evaluation.report import Question
 
@@ -61,6 +62,21 @@ def test_the_other_loops_run_too(name: str, tmp_path: Path) -> None:
     assert case.quality.reference < case.quality.before
 
 
+def test_the_whole_loop_of_r_b(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(loops.CASES["rb"].settings, "vqgan", "random:tiny")
+    (case,) = measured(tmp_path, "--case", "rb", "--clip", "builtin", "--quality-steps", "8").cases
+    chosen = case.settings
+    assert (case.name, chosen["generator"], chosen["cutouts"], chosen["optimizer"]) == ("rb", "vqgan", "vqgan", "adam")
+    assert [(one.slow, one.fast) for one in case.ratios] == [("faithful@1", "engine@1"), ("fair@1", "engine@1")]
+    assert case.flops
+    assert all(lane.of_matrix is not None for lane in case.lanes)
+    assert case.quality.engine < case.quality.before
+    assert case.quality.engine == pytest.approx(case.quality.reference, abs=0.1)
+    assert "of a matrix product's speed" in capsys.readouterr().out
+
+
 def test_the_demo_moves_the_tracks_of_a_picture_together(tmp_path: Path) -> None:
     report = measured(tmp_path, "--case", "demo", "--generator", "pixels")
     (case,) = report.cases
@@ -73,8 +89,10 @@ def test_the_demo_moves_the_tracks_of_a_picture_together(tmp_path: Path) -> None
 
 def test_every_case_is_what_its_loop_was() -> None:
     for name, case in loops.CASES.items():
-        if name != "demo":
+        if name not in ("demo", "rb"):
             assert case.settings["cutouts"] == name
+    whole = loops.CASES["rb"].settings
+    assert (whole["vqgan"], whole["cutouts"], whole["width"], whole["views"]) == ("random:f16-16384", "vqgan", 512, 32)
     assert loops.CASES["das"].settings["views"] == 32
     assert loops.CASES["das"].settings["width"] == 224
     assert not loops.CASES["das"].habits.frozen
@@ -87,6 +105,31 @@ def test_mistakes_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'vqgan'" in capsys.readouterr().err
     assert main("loops", loops.run, [*QUICK, "--case", "demo", "--generator", "stak"]) == 2
     assert "did you mean 'stack'" in capsys.readouterr().err
+
+
+def test_cases_that_fail_or_are_cut_off_do_not_take_the_others_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports: Any
+) -> None:
+    done = READER.validate_python(reports("cpu")["loops"]).cases[0]
+    ends: dict[str, BaseException] = {"demo": UserError("no weights"), "vqgan": SystemExit(124)}
+
+    def case(name: str, *rest: object) -> Any:
+        if name in ends:
+            raise ends[name]
+        return done
+
+    monkeypatch.setattr(loops, "_case", case)
+    report = measured(tmp_path)
+    assert [(one.what, one.reason) for one in report.missing] == [
+        ("demo", "no weights"),
+        ("vqgan", "ended from outside"),
+    ]
+    assert len(report.cases) == 2  # rb and das; crowson would have come after
+    late = measured(tmp_path, "--minutes", "0.0000001")
+    assert (len(late.cases), len(late.missing)) == (1, 4)
+    ends["rb"] = SystemExit(124)
+    with pytest.raises(SystemExit):
+        main("loops", loops.run, QUICK)
 
 
 def test_both_sides_of_the_quality_begin_at_the_same_place(small: dict[str, Any]) -> None:

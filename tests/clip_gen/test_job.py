@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -207,3 +208,16 @@ def test_what_does_not_fit_is_said(job: Make, settings: dict[str, Any], tmp_path
         api.generate("x", generator=torch.nn.Linear(1, 1), **{k: v for k, v in settings.items() if k != "prompts"})
     with pytest.raises(UserError, match="but a start picture was given; leave one of them out"):
         api.make_job(make_config(settings), start=torch.zeros(3, 8, 8))
+
+
+def test_everything_draws_in_the_precision_asked_for(job: Make) -> None:
+    made = job(precision="bf16", refine=1)
+    assert made.networks.transformer.positions.dtype == torch.bfloat16
+    assert made.networks.vqgan.decoder.conv_out.weight.dtype == torch.bfloat16
+    assert made.networks.vqgan.codebook.dtype == torch.float32
+    (result,) = run(made, callbacks=[])
+    assert math.isfinite(result.loss)
+    plain = job()
+    tokens = torch.zeros(1, plain.networks.transformer.geometry.block, dtype=torch.int64)
+    torch.testing.assert_close(made.networks.decode(tokens), plain.networks.decode(tokens), atol=0.05, rtol=0.05)
+    assert made.networks.decode(tokens).dtype == torch.float32

@@ -200,3 +200,22 @@ def test_compiles_without_graph_breaks(kind: str) -> None:
         *(torch.autograd.grad(c.cos().sum(), list(params.values())) for c in (canvas, wanted)), strict=True
     ):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_in_another_precision(kind: str) -> None:
+    """Starts stay the same to the bit; pictures and gradients stay float32."""
+    generator = make(kind, 16, 12)
+    seeds = torch.tensor([3, 4])
+    start = generator.init(seeds)
+    wanted = generator(start).detach()
+    generator.draw_in(torch.bfloat16)
+    params = {key: value.detach().requires_grad_() for key, value in generator.init(seeds).items()}
+    assert all(torch.equal(params[key].detach(), value) for key, value in start.items())
+    images = generator(params)
+    slopes = torch.autograd.grad(images.square().sum(), list(params.values()))
+    assert {images.dtype, *(slope.dtype for slope in slopes)} == {torch.float32}
+    assert torch.equal(images.detach(), wanted) == (generator.weights is None)
+    assert (images - wanted).square().mean().sqrt() < 0.01
+    if generator.weights is not None:
+        assert generator.init_from(wanted).keys() == start.keys()  # what encodes still takes float32

@@ -7,6 +7,7 @@ import torch
 
 from fastclipgen.models.vqgan import VQGAN, Geometry
 from fastclipgen.models.vqgan_dialects import build
+from fastclipgen.models.vqgan_layers import attend_at_once
 
 from .vqgan_checkpoints import TINY, Plain, Sizes, clip_gen, taming
 
@@ -83,3 +84,20 @@ def test_it_computes_in_the_dtype_of_its_weights() -> None:
     assert half.dtype == torch.bfloat16
     assert (half.float() - whole).abs().max() < 0.1 * whole.abs().max()
     assert model.encode(torch.zeros(1, 3, 8, 8)).dtype == torch.bfloat16
+
+
+def test_attention_at_once_is_attention() -> None:
+    """What a GPU does for maps that are not too large."""
+    query, key, value = torch.randn(3, 2, 1, 35, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wanted = torch.nn.functional.scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(attend_at_once(query, key, value), wanted, atol=1e-6, rtol=1e-6)
+
+
+def test_drawing_in_another_precision_leaves_the_choice_of_codes_alone() -> None:
+    model = build(taming(), "x")
+    images = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    before, codes = model.choose(model.encode(images)), model.codebook.clone()
+    model.draw_in(torch.bfloat16)
+    assert torch.equal(model.choose(model.encode(images)), before)
+    assert torch.equal(model.codebook, codes)
+    assert model.decode(model.codes(before)).dtype == torch.bfloat16
