@@ -224,7 +224,8 @@ class Job:
     def _network_generator(self, models: Models | None) -> Generator:
         """A generator that draws with weights from a file."""
         config = self.config
-        model = models.network if models else registry.load_weights(config.generator, getattr(config, config.generator))
+        weights = getattr(config, config.generator)
+        model = models.network if models else registry.load_weights(config.generator, weights, self.notice)
         size = config.height or 1, config.width or 1
         return registry.create(config.generator, *size, config.optimizer, model, **config.generator_options)
 

@@ -25,13 +25,14 @@ COMMANDS = {
     "rerun": ("fastclipgen.cli.rerun", "make a picture again from what is stored in it"),
     "warmup": ("fastclipgen.cli.warmup", "compile the step ahead of runs with the same options"),
     "models": ("fastclipgen.perceptors.catalog", "list CLIP models, download one"),
+    "download": ("fastclipgen.cli.download", "bring published weights here: VQGANs, CLIP-GEN"),
     "train": ("fastclipgen.cli.train", "train the built-in models"),
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
     "bench": ("fastclipgen.bench.cli", "measure speed: operators, whole steps, techniques one by one"),
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
-   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, train, eval, bench, doctor)
+   or: fastclipgen COMMAND ...   (generate, info, rerun, warmup, models, download, train, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 

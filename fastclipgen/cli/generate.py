@@ -52,8 +52,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--vqgan",
-        metavar="PATH[:YAML]",
-        help="weights of generators vqgan and clip-gen: of taming-transformers or clip-gen",
+        metavar="PATH|NAME[:YAML]",
+        help="weights of generators vqgan and clip-gen: a file, or a name of `fastclipgen download --list`",
     )
     add(
         "--autoencoder",
@@ -96,7 +96,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("generator clip-gen (docs/clip-gen.md)").add_argument
     text = "weights of generator clip-gen: its transformer, with the --vqgan it was trained with"
-    add("--clip-gen", metavar="PATH", help=text)
+    add("--clip-gen", metavar="PATH|NAME", help=text)
     add("--candidates", type=whole(), help="samples of each picture, which CLIP ranks; default 32")
     add("--keep", type=whole(), help="how many of the best candidates are pictures; default 1")
     add("--refine", type=whole(), metavar="STEPS", help="go on from the kept samples by VQGAN+CLIP; default 0")

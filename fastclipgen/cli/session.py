@@ -15,6 +15,7 @@ from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import RunConfig
 from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.errors import UserError
+from fastclipgen.weights.transfer import bars
 
 
 class Session:
@@ -37,7 +38,8 @@ class Session:
         for line in self.notices:
             self.reporter.notice(line)
         try:
-            job = make_job(self.config, notice=self.reporter.notice)
+            with bars(not self.reporter.quiet):
+                job = make_job(self.config, notice=self.reporter.notice)
             self.files.check(job)
             self._say_start(job)
             with self.stop:

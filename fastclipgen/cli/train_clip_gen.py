@@ -34,7 +34,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     sub.add_argument("--held-out", type=whole(1), default=1024, metavar="N", help="pictures to measure on, at most")
     sub.add_argument("--cache", type=Path, metavar="DIR", help="where the tokens are kept; None: OUT/cache")
-    sub.add_argument("--vqgan", default="builtin", metavar="PATH[:YAML]", help="the VQGAN")
+    sub.add_argument("--vqgan", default="builtin", metavar="PATH|NAME[:YAML]", help="the VQGAN")
     sub.add_argument("--clip", default="builtin", metavar="MODEL", help="the CLIP, as for drawing")
     sub.add_argument("--dropout", type=number, default=_OPEN, help="in the blocks; tiny: 0, others: 0.1")
     sub.add_argument(

@@ -36,7 +36,9 @@ class RunConfig(Asked):
     height: int | None = Field(None, ge=1, le=MAX_SIDE)
     generator: str = "auto"
     generator_options: dict[str, Any] = Field({}, description="constructor options of the generator")
-    vqgan: str | None = Field(None, description="weights of generators vqgan and clip-gen, PATH[:YAML] or builtin")
+    vqgan: str | None = Field(
+        None, description="weights of generators vqgan and clip-gen, PATH[:YAML], NAME or builtin"
+    )
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
@@ -56,7 +58,7 @@ class RunConfig(Asked):
     init: str | None = Field(None, description="path of a start picture")
     mask: str | None = Field(None, description="path of a mask: only where it is white the start picture changes")
     # of generator clip-gen alone: config.sampling
-    clip_gen: str | None = Field(None, description="the transformer that samples: PATH or builtin")
+    clip_gen: str | None = Field(None, description="the transformer that samples: PATH, NAME or builtin")
     candidates: int | None = Field(None, ge=1, le=65536, description="samples of each picture, which CLIP ranks")
     keep: int | None = Field(None, ge=1, le=65536, description="how many of the best candidates are pictures")
     candidate: int | None = Field(None, ge=0, le=65535, description="draw this one of the candidates, without ranking")
