@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,10 +66,9 @@ def check_weights(text: str) -> None:
         transformer_file(text)
 
 
-def load_transformer(text: str, notice: Callable[[str], None]) -> Transformer:
-    """The frozen transformer that the setting `clip_gen` names, in float32 on the CPU, downloaded if need be. Raises
-    UserError."""
-    file = transformer_file(published.fetched(text, "clip-gen", notice))
+def load_transformer(text: str) -> Transformer:
+    """The frozen transformer in the file that the setting `clip_gen` names, in float32 on the CPU. Raises UserError."""
+    file = transformer_file(text)
     tensors = read_tensors(file, "the transformer", _ADVICE)
     return transformer_dialects.build(tensors, f"'{file}'").requires_grad_(False)
 
