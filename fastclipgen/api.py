@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from fastclipgen.clip_gen.job import SampleJob
-from fastclipgen.config import defaults, resources
+from fastclipgen.config import defaults, presets, resources
 from fastclipgen.config.aims import Aims, own_settings
 from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
@@ -80,6 +80,9 @@ class Job:
         library.check_backend(config.backend, self.device)
         if models is not None:
             self.loaded = list(models.loaded)
+        elif perceptors is None and config.preset and not config.clip:
+            clip, self.loaded = auto.resolve_available(presets.CLIPS[config.preset], self.device, dtype, notice)
+            config = config.model_copy(update={"clip": clip})
         elif perceptors is None:
             self.loaded = resolve(config.clip, self.device, dtype, notice)
         else:

@@ -43,6 +43,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("-n", "--count", type=whole(), default=1, help="pictures per prompt")
     group = parser.add_argument_group("how")
     add = group.add_argument
+    text = "draft, normal, better or best: how much time and memory a picture may take; other options come first"
+    add("--preset", metavar="NAME", help=text)
     add("--steps", type=whole(), help="0 saves the start; default: what suits the generator, as for all below")
     add(
         "--generator",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastclipgen.config import sampling
+from fastclipgen.config import presets, sampling
 from fastclipgen.config.run import RunConfig
 from fastclipgen.errors import UserError
 
@@ -52,10 +52,11 @@ CLIP_OF_CLIP_GEN = "ViT-B-32:openai"  # what the published transformer was train
 
 
 def resolve_generator(config: RunConfig, builtin: bool) -> str:
-    """The generator's name: with the built-in CLIP its learned prior, with a real one the multi-resolution stack."""
+    """The generator's name: with the built-in CLIP its learned prior, with a real one the multi-resolution stack, or a
+    VQGAN where a preset was asked for."""
     if config.generator != "auto":
         return config.generator
-    return "vae" if builtin else "stack"
+    return "vae" if builtin else "vqgan" if config.preset else "stack"
 
 
 def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learning_rates: dict[str, float]) -> RunConfig:
@@ -65,6 +66,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
     the guide is the built-in CLIP; learning_rates: the default of each optimiser, used when the user named one.
     """
     table = COMMON | {"size": 224} | (BUILTIN if builtin else REAL).get(generator, {})
+    table = presets.scaled(table, config.preset, builtin)
     side = int(table["size"])
     optimizer = str(table["optimizer"]) if config.optimizer == "auto" else config.optimizer
     rate = table["learning_rate"] if optimizer == table["optimizer"] else learning_rates.get(optimizer, 0.05)
@@ -80,6 +82,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
     return config.model_copy(
         update={
             "generator": generator,
+            "vqgan": presets.VQGAN if generator == "vqgan" and config.vqgan is None else config.vqgan,
             "seed": seed,
             "width": config.width or config.height or side,
             "height": config.height or config.width or side,

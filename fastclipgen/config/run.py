@@ -31,6 +31,9 @@ class RunConfig(Asked):
         None, ge=0, le=MAX_SEED, description="of the first picture; the next have seed + 1, + 2 ..."
     )
     count: int = Field(1, ge=1, le=100_000, description="pictures per prompt")
+    preset: Literal["draft", "normal", "better", "best"] | None = Field(
+        None, description="how much time and memory a picture may take: CLIPs, size, steps, views, starts"
+    )
     steps: int | None = Field(None, ge=0, le=10_000_000)
     width: int | None = Field(None, ge=1, le=MAX_SIDE)
     height: int | None = Field(None, ge=1, le=MAX_SIDE)

@@ -36,7 +36,7 @@ ROWS = 16
 """Samples are drawn in multiples of so many rows, in a deterministic run in exactly so many. A matrix library rounds a
 row in one way for products of one size, whatever the other rows hold, and mostly for all sizes of whole tiles."""
 
-FOREIGN = ("steps", "starts", "tracks", "finalists", "init", "mask")
+FOREIGN = ("preset", "steps", "starts", "tracks", "finalists", "init", "mask")
 """Settings of a start and its steps, which clip-gen never has: it begins where sampling ends, for `refine` steps."""
 
 
