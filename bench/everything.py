@@ -1,4 +1,4 @@
-"""`fastclipgen bench everything`: ops, loops and ladder one after the other, tests run once, a short table last.
+"""`fastclipgen bench everything`: ops, loops, ladder, presets one after the other, tests run once, a short table last.
 
 A suite that cannot be measured is told and does not end the others.
 """
@@ -20,14 +20,15 @@ from fastclipgen.ops import library
 from . import guard
 from .cli import options_of
 from .loops import TESTS
-from .schema import LadderReport, LoopsReport, OpsReport
+from .schema import LadderReport, LoopsReport, OpsReport, PresetsReport
 
-SUITES = ("ops", "loops", "ladder")
+SUITES = ("ops", "loops", "ladder", "presets")
 # Within some five minutes on a GPU.
 SHORT = {
     "ops": ["--minutes", "2.5", "--repeats", "5", "--block-seconds", "0.03"],
     "loops": ["--repeats", "5", "--block-seconds", "0.2", "--quality-pictures", "2"],
     "ladder": ["--repeats", "5", "--block-seconds", "0.2"],
+    "presets": ["--repeats", "3"],
 }
 
 
@@ -65,7 +66,7 @@ def _forget() -> None:
         torch.cuda.empty_cache()
 
 
-def summary(report: OpsReport | LoopsReport | LadderReport) -> list[str]:
+def summary(report: OpsReport | LoopsReport | LadderReport | PresetsReport) -> list[str]:
     """The few lines of a report that matter most."""
     if isinstance(report, OpsReport):
         lanes = [lane for lane in report.lanes if lane.chosen and lane.direction == _last(report, lane)]
@@ -81,6 +82,8 @@ def summary(report: OpsReport | LoopsReport | LadderReport) -> list[str]:
             for one in case.ratios
             if not one.slow.startswith("engine")
         ]
+    if isinstance(report, PresetsReport):
+        return [f"preset {lane.name}: {lane.picture_of_first:.1f}x the time of the first" for lane in report.lanes]
     return [f"ladder, {rung.name}: {rung.faster_than_first.median:.2f}x the first rung" for rung in report.rungs]
 
 

@@ -17,7 +17,7 @@ from .chart import Bar, bars
 from .machine import checkout
 from .publish_tables import TABLES
 from .results import RESULTS, read
-from .schema import LadderReport, LoopsReport, OpsReport, SamplingReport
+from .schema import LadderReport, LoopsReport, OpsReport, PresetsReport, SamplingReport
 
 INTRO = """# Benchmarks
 
@@ -28,6 +28,7 @@ fastclipgen bench ops       # every op: reference, reference compiled, each back
 fastclipgen bench loops     # whole steps against the loops that people ran, and whether the pictures are as good
 fastclipgen bench ladder    # what each technique brings, one after the other
 fastclipgen bench sampling  # CLIP-GEN's tokens, over a cache against a full forward for each
+fastclipgen bench presets   # what the quality presets cost
 fastclipgen bench profile   # where the time of a run goes
 ```
 
@@ -40,7 +41,7 @@ moment, beyond models and parameters. "faithful" is a loop with the habits of wh
 does the same without its waste, in the engine's precision. `random:` CLIPs have random weights, on which times do not
 depend.
 """
-SUITES = {"ops": "Ops", "loops": "Loops", "ladder": "Ladder", "sampling": "Sampling"}
+SUITES = {"ops": "Ops", "loops": "Loops", "ladder": "Ladder", "sampling": "Sampling", "presets": "Presets"}
 
 
 def files(results: Path = RESULTS) -> dict[str, str]:
@@ -105,8 +106,14 @@ def _sampling_chart(report: SamplingReport) -> str:
     return bars("Sampling: speed; a full forward for each token is 1", "x", found, mark=1.0)
 
 
+def _presets_chart(report: PresetsReport) -> str:
+    found = [Bar(lane.name, *_ends(lane.of_first)) for lane in report.lanes]
+    return bars(f"Presets: time of a step; that of {report.lanes[0].name} is 1", "x", found, mark=1.0)
+
+
 _CHARTS: dict[str, Callable[[Any], str]] = {
     "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
+    "presets": _presets_chart,
 }  # fmt: skip
 
 

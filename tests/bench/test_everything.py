@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench import everything, ladder, loops, ops
+from bench import everything, ladder, loops, ops, presets
 from bench.cli import main
 from bench.schema import READER, LoopsReport
 from fastclipgen.errors import UserError
@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, reports: Any) -> list[tuple[str, argp
             raise UserError("no loops today")
         return READER.validate_python(reports("cpu")[suite])
 
-    for suite, module in (("ops", ops), ("loops", loops), ("ladder", ladder)):
+    for suite, module in (("ops", ops), ("loops", loops), ("ladder", ladder), ("presets", presets)):
         monkeypatch.setattr(module, "measure", lambda args, suite=suite: measure(suite, args))
     monkeypatch.setattr("bench.guard.check", lambda *which: f"{len(which[0])} ops are green")
     return calls
@@ -34,18 +34,21 @@ def test_every_suite_once_under_one_run_of_the_tests(
 ) -> None:
     options = ["--short", "--device", "cpu", "--results", str(tmp_path), "--commit", "a" * 40]
     assert main("everything", everything.run, options) == 1  # one of them failed
-    assert [suite for suite, _ in asked] == ["ops", "loops", "ladder"]
+    assert [suite for suite, _ in asked] == ["ops", "loops", "ladder", "presets"]
     for _, args in asked:
         assert args.tests.endswith("ops are green")
-        assert (args.device, args.results, args.commit, args.repeats) == ("cpu", tmp_path, "a" * 40, 5)
+        assert (args.device, args.results, args.commit) == ("cpu", tmp_path, "a" * 40)
+    assert [args.repeats for _, args in asked] == [5, 5, 5, 3]
     assert asked[0][1].minutes == 2.5
-    assert {path.name.partition("--")[0] for path in tmp_path.rglob("*.json")} == {"ops", "ladder"}
+    assert {path.name.partition("--")[0] for path in tmp_path.rglob("*.json")} == {"ops", "ladder", "presets"}
     shown = capsys.readouterr()
     assert shown.err == "loops: no loops today\n"
     assert shown.out[shown.out.index("\nsummary\n") :].splitlines()[2:] == [
         "cutouts R-B, batch 1: cpp 2.0x plain torch, 200% of the ceiling",
         "ladder, eager fp32: 2.00x the first rung",
         "ladder, frozen: 2.00x the first rung",
+        "preset draft: 2.0x the time of the first",
+        "preset best: 2.0x the time of the first",
     ]
 
 

@@ -33,10 +33,10 @@ def test_what_is_committed_is_what_the_results_give() -> None:
 def test_every_report_has_a_section_a_chart_and_its_gaps(tree: Path) -> None:
     made = publish.files(tree / "bench" / "results")
     text = made["README.md"]
-    assert text.count("\n## ") == 8
+    assert text.count("\n## ") == 10
     assert "## Ops: NVIDIA Z9, version 0.1.0" in text
     assert "commit 000000000000" in text
-    assert text.count("- CUDA graph: no such device") == 8
+    assert text.count("- CUDA graph: no such device") == 10
     assert "**2.00**" in text  # what the package takes
     assert "2.00x (1.00-3.00)" in text
     assert "Drawn as asked, engine: colours 100%, shapes 50%." in text
@@ -46,6 +46,10 @@ def test_every_report_has_a_section_a_chart_and_its_gaps(tree: Path) -> None:
     cpu = text[text.index("## Loops: p,") : text.index("## Loops: NVIDIA")]
     assert "a picture" not in cpu  # no seconds of a CPU
     assert "1.50 s" in text
+    assert (
+        "| `best` | ViT-B-32 | 256 | 16 | 200 | 2.00x (1.00-3.00) | 2.0x | 1 MiB | 1.00 | 1024 MiB | 2000.0 |" in text
+    )
+    assert "with 1/16 of the pixels and of the views" in text
 
 
 def test_publishing_writes_what_changed_and_removes_what_has_no_report(tree: Path, capsys: Any) -> None:
