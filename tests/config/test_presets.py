@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +75,15 @@ def test_the_tables_name_what_there_is() -> None:
             arch, _, tag = clip.partition(":")
             assert names.architecture(arch) == arch
             assert names.tag_of(arch, tag) == tag
+
+
+def test_the_documentation_has_the_same_numbers() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "options.md").read_text(encoding="utf-8")
+    for name in presets.NAMES:
+        real, drawn = resolve("vqgan", False, preset=name, vqgan="x"), resolve("vae", True, preset=name)
+        clips = ", ".join(clip.partition(":")[0] for clip in presets.CLIPS[name])
+        assert f"| `{name}` | {clips} | {real.width} | {real.steps} | {real.views} | " in text
+        assert f"| `{name}` | {drawn.steps} | {drawn.views} | {drawn.starts} | {drawn.tracks} | " in text
 
 
 def test_mistakes() -> None:
