@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fastclipgen.cli.parser import Parser, number, whole
+from fastclipgen.config.presets import NAMES as PRESETS
 from fastclipgen.errors import UserError
 
 SUITES = {
@@ -21,6 +22,7 @@ SUITES = {
     "ladder": "what each technique brings, one after the other",
     "sampling": "CLIP-GEN's tokens: cached against a full forward for each",
     "vqgan": "a VQGAN's decoder and its gradient, against eager torch",
+    "presets": "what the quality presets cost, in a step and in a picture",
     "everything": "all of the above, and a short table",
     "profile": "where the time of a run goes",
     "publish": "write README.md from the results",
@@ -176,6 +178,16 @@ def _vqgan(parser: argparse.ArgumentParser) -> None:
     _timing_options(parser, 5, 0.2)
 
 
+def _presets(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--preset", action="append", metavar="NAME", choices=PRESETS, help="only this one; may be repeated")
+    add("--shrink", type=whole(1), metavar="N", help="sides divided by N, views by N * N; default 1, on a CPU 4")
+    add("--precision", default="auto", help="of the engine: auto, fp32, bf16, fp16")
+    add("--compile", choices=["auto", "on", "off"], default="auto", help="as of fastclipgen")
+    _timing_options(parser, 5, 0.2)
+
+
 def _everything(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     parser.add_argument("--short", action="store_true", help="fewer and shorter blocks: some minutes on a GPU")
@@ -202,6 +214,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "ladder": _ladder,
     "sampling": _sampling,
     "vqgan": _vqgan,
+    "presets": _presets,
     "everything": _everything,
     "profile": _profile,
     "publish": _publish,

@@ -17,7 +17,7 @@ from .chart import Bar, bars
 from .machine import checkout
 from .publish_tables import TABLES
 from .results import RESULTS, read
-from .schema import LadderReport, LoopsReport, OpsReport, SamplingReport, VqganReport
+from .schema import LadderReport, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
 
 INTRO = """# Benchmarks
 
@@ -29,6 +29,7 @@ fastclipgen bench loops     # whole steps against the loops that people ran, and
 fastclipgen bench ladder    # what each technique brings, one after the other
 fastclipgen bench sampling  # CLIP-GEN's tokens, over a cache against a full forward for each
 fastclipgen bench vqgan     # a VQGAN's decoder and its gradient, against eager torch
+fastclipgen bench presets   # what the quality presets cost
 fastclipgen bench profile   # where the time of a run goes
 ```
 
@@ -41,7 +42,14 @@ moment, beyond models and parameters. "faithful" is a loop with the habits of wh
 does the same without its waste, in the engine's precision. `random:` CLIPs have random weights, on which times do not
 depend.
 """
-SUITES = {"ops": "Ops", "loops": "Loops", "ladder": "Ladder", "sampling": "Sampling", "vqgan": "VQGAN"}
+SUITES = {
+    "ops": "Ops",
+    "loops": "Loops",
+    "ladder": "Ladder",
+    "sampling": "Sampling",
+    "vqgan": "VQGAN",
+    "presets": "Presets",
+}
 
 
 def files(results: Path = RESULTS) -> dict[str, str]:
@@ -111,9 +119,15 @@ def _vqgan_chart(report: VqganReport) -> str:
     return bars("VQGAN, decode and gradient: speed; eager float32 is 1", "x", found, mark=1.0)
 
 
+def _presets_chart(report: PresetsReport) -> str:
+    found = [Bar(lane.name, *_ends(lane.of_first)) for lane in report.lanes]
+    return bars(f"Presets: time of a step; that of {report.lanes[0].name} is 1", "x", found, mark=1.0)
+
+
 _CHARTS: dict[str, Callable[[Any], str]] = {
     "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
     "vqgan": _vqgan_chart,
+    "presets": _presets_chart,
 }  # fmt: skip
 
 

@@ -7,7 +7,17 @@ from itertools import groupby
 from typing import Any
 
 from .op_case import COMPILED, REFERENCE, WHOLE
-from .schema import LadderReport, LoopCase, LoopsReport, OpLane, OpsReport, SamplingReport, Spread, VqganReport
+from .schema import (
+    LadderReport,
+    LoopCase,
+    LoopsReport,
+    OpLane,
+    OpsReport,
+    PresetsReport,
+    SamplingReport,
+    Spread,
+    VqganReport,
+)
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -186,6 +196,33 @@ def vqgan(report: VqganReport) -> str:
     return about + markdown([*heads, *(["ms"] if report.device == "cuda" else [])], rows)
 
 
+def presets(report: PresetsReport) -> str:
+    """A row for every preset."""
+    first, whole = report.lanes[0], report.shrink == 1
+    rows = [
+        [
+            f"`{lane.name}`",
+            ", ".join(lane.clips),
+            str(lane.side),
+            str(lane.views),
+            str(lane.steps),
+            times(lane.of_first),
+            f"{lane.picture_of_first:.1f}x",
+            mib(lane.peak_bytes),
+            f"{lane.flops / 1e12:.2f}",
+            mib(lane.planned_bytes),
+            *([f"{1e3 * lane.step.median:.1f}"] if lane.step else []),
+        ]
+        for lane in report.lanes
+    ]
+    heads = ["preset", "CLIPs", "side", "views", "steps", "a step", "a picture", "peak", "TFLOP a step", "planned"]
+    about = f"Generator vqgan and CLIPs with random weights, {first.dtype}; ratios to `{first.name}`."
+    if not whole:
+        about += f" Steps and peaks were measured with 1/{report.shrink**2} of the pixels and of the views."
+    return f"{about}\n\n" + markdown([*heads, *(["ms a step"] if report.device == "cuda" else [])], rows)
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan,
+    "presets": presets,
 }  # fmt: skip

@@ -233,6 +233,41 @@ class LadderReport(Report):
 # --- sampling
 
 
+class PresetLane(Strict):
+    """A quality preset: its CLIPs, side of the picture, views a CLIP, steps. Measured where the report's `shrink` has
+    made it smaller: `step`, seconds; `of_first`, the time of a step divided by that of the first preset's,
+    `picture_of_first`, the same for all steps of a picture; `peak_bytes`, of a step's tensors beyond models and
+    parameters. Of the whole size: `flops`, of the networks in a step; `planned_bytes`: what a step is reckoned to take.
+    """
+
+    name: str
+    clips: list[str]
+    side: int = Field(ge=1)
+    views: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    dtype: str
+    step: Spread | None
+    of_first: Spread
+    picture_of_first: float
+    peak_bytes: int = Field(ge=1)
+    flops: int = Field(ge=1)
+    planned_bytes: int = Field(ge=1)
+
+
+class PresetsReport(Report):
+    """What bench.presets writes. `shrink`: by what sides were divided, and by the square of what views."""
+
+    suite: Literal["presets"] = "presets"
+    shrink: int = Field(ge=1)
+    lanes: list[PresetLane] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _seconds_belong_to_gpus(self) -> PresetsReport:
+        for lane in self.lanes:
+            self.check_seconds(lane.name, lane.step)
+        return self
+
+
 class SamplingLane(Strict):
     """A way to draw tokens. `picture`: seconds per picture; `peak_bytes`: of a batch, where all of it is computed;
     `faster`: time of the full forward divided by that of this one; `of_copy`: share of the speed at which a copy moves
@@ -323,7 +358,7 @@ class VqganReport(Report):
         return self
 
 
-_Any = OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport
+_Any = OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport
 AnyReport = Annotated[_Any, Field(discriminator="suite")]
 READER: TypeAdapter[_Any] = TypeAdapter(AnyReport)
 """`READER.validate_json(text)` gives the report of whichever suite wrote it."""

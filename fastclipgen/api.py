@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fastclipgen.clip_gen.job import SampleJob
-from fastclipgen.config import defaults, edits, resources
+from fastclipgen.config import defaults, edits, presets, resources
 from fastclipgen.config.aims import Aims, own_settings
 from fastclipgen.config.checks import check_names, check_start
 from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
@@ -84,6 +84,9 @@ class Job:
         library.check_backend(config.backend, self.device)
         if models is not None:
             self.loaded = list(models.loaded)
+        elif perceptors is None and config.preset and not config.clip:
+            clip, self.loaded = auto.resolve_available(presets.CLIPS[config.preset], self.device, dtype, notice)
+            config = config.model_copy(update={"clip": clip})
         elif perceptors is None:
             self.loaded = resolve(config.clip, self.device, dtype, notice)
         else:
@@ -229,7 +232,8 @@ class Job:
     def _network_generator(self, models: Models | None, dtype: torch.dtype) -> Generator:
         """A generator that draws with weights from a file, in the run's precision."""
         config = self.config
-        model = models.network if models else registry.load_weights(config.generator, getattr(config, config.generator))
+        weights = getattr(config, config.generator)
+        model = models.network if models else registry.load_weights(config.generator, weights, self.notice)
         size = config.height or 1, config.width or 1
         made = registry.create(config.generator, *size, config.optimizer, model, **config.generator_options)
         made.draw_in(dtype)

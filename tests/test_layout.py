@@ -16,14 +16,15 @@ PACKAGE = ROOT / "fastclipgen"
 # The table of docs/architecture.md. Everyone may import `errors`; nobody but `cli` may import `cli`.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "caches": set(),
     "ops": {"_C", "kernels"},
     "data": {"ops", "outputs"},
     "models": {"ops"},
-    "weights": set(),
+    "weights": {"caches"},
     "perceptors": {"assets", "models", "weights"},
     "generators": {"assets", "ops", "models", "weights"},
     "guidance": {"ops"},
-    "engine": {"ops", "generators", "perceptors", "guidance"},
+    "engine": {"caches", "ops", "generators", "perceptors", "guidance"},
     "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
     "assets": set(),

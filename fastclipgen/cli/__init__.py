@@ -27,6 +27,7 @@ COMMANDS = {
     "rerun": ("fastclipgen.cli.rerun", "make a picture again from what is stored in it"),
     "warmup": ("fastclipgen.cli.warmup", "compile the step ahead of runs with the same options"),
     "models": ("fastclipgen.perceptors.catalog", "list CLIP models, download one"),
+    "download": ("fastclipgen.cli.download", "bring published weights here: VQGANs, CLIP-GEN"),
     "train": ("fastclipgen.cli.train", "train the built-in models"),
     "bridge": ("fastclipgen.cli.bridge", "learn how texts become embeddings as of pictures, for clip-gen"),
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
@@ -35,7 +36,7 @@ COMMANDS = {
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
    or: fastclipgen COMMAND ...
-       (generate, info, style, animate, rerun, warmup, models, train, bridge, eval, bench, doctor)
+       (generate, info, style, animate, rerun, warmup, models, download, train, bridge, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 

@@ -49,6 +49,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("-n", "--count", type=whole(), default=1, help="pictures per prompt")
     group = parser.add_argument_group("how")
     add = group.add_argument
+    text = "draft, normal, better or best: how much time and memory a picture may take; other options come first"
+    add("--preset", metavar="NAME", help=text)
     add("--steps", type=whole(), help="0 saves the start; default: what suits the generator, as for all below")
     add(
         "--generator",
@@ -58,8 +60,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--vqgan",
-        metavar="PATH[:YAML]",
-        help="weights of generators vqgan and clip-gen: of taming-transformers or clip-gen",
+        metavar="PATH|NAME[:YAML]",
+        help="weights of generators vqgan and clip-gen: a file, or a name of `fastclipgen download --list`",
     )
     add(
         "--autoencoder",
@@ -110,7 +112,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("generator clip-gen (docs/clip-gen.md)").add_argument
     text = "weights of generator clip-gen: its transformer, with the --vqgan it was trained with"
-    add("--clip-gen", metavar="PATH", help=text)
+    add("--clip-gen", metavar="PATH|NAME", help=text)
     add("--candidates", type=whole(), help="samples of each picture, which CLIP ranks; default 32")
     add("--keep", type=whole(), help="how many of the best candidates are pictures; default 1")
     add("--refine", type=whole(), metavar="STEPS", help="go on from the kept samples by VQGAN+CLIP; default 0")

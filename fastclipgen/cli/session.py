@@ -16,6 +16,7 @@ from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import RunConfig
 from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.errors import UserError
+from fastclipgen.weights.transfer import bars
 
 
 @contextmanager
@@ -53,7 +54,8 @@ class Session:
             self.reporter.notice(line)
         try:
             with memory_errors():
-                job = make_job(self.config, notice=self.reporter.notice)
+                with bars(not self.reporter.quiet):
+                    job = make_job(self.config, notice=self.reporter.notice)
                 self.files.check(job)
                 self._say_start(job)
                 with self.stop:
@@ -98,7 +100,8 @@ class Session:
         self.reporter.total = job.ticks(min(job.steps, self.end if self.end is not None else job.steps))
         clips = ", ".join(job.clips)
         seeds = f"seed {config.seed}" + (f"..{last}" if last != config.seed else "")
-        self.reporter.event("start", settings=config.model_dump(mode="json"), clip=job.clips, pictures=len(job.pictures))
+        settings = config.model_dump(mode="json")
+        self.reporter.event("start", settings=settings, clip=job.clips, pictures=len(job.pictures))
         if not self.reporter.json:
             self.reporter.notice(f"{config.generator} under {clips}, {config.width}x{config.height}, {seeds}")
         if self.config.compile == "auto":

@@ -38,7 +38,7 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--start", default="random", metavar="PATH", help="weights to begin with, of a transformer of the same geometry"
     )
-    sub.add_argument("--vqgan", default="builtin", metavar="PATH[:YAML]", help="the VQGAN")
+    sub.add_argument("--vqgan", default="builtin", metavar="PATH|NAME[:YAML]", help="the VQGAN")
     sub.add_argument("--clip", default="builtin", metavar="MODEL", help="the CLIP, as for drawing")
     sub.add_argument("--dropout", type=number, default=_OPEN, help="in the blocks; tiny: 0, others: 0.1")
     sub.add_argument(

@@ -33,6 +33,7 @@ from fastclipgen.perceptors.given import adopt, shown
 from fastclipgen.result import Picture, Result
 from fastclipgen.sampling.rerank import rerank
 from fastclipgen.sampling.sampler import TokenInfo
+from fastclipgen.weights.published import fetched
 
 Callback = Callable[[Any], object]
 """Called with a TokenInfo after every token, and with a StepInfo after every step of refining; True stops the run."""
@@ -72,16 +73,16 @@ class SampleJob:
         notice: Callable[[str], None],
     ) -> None:
         self.notice = notice
-        networks.transformer_file(config.clip_gen or "")
+        networks.check_weights(config.clip_gen or "")
         registry.check_weights(prepare.REFINER, config.vqgan)
         self.device = resolve_device(config.device)
         dtype = resolve_precision(config.precision, self.device)
         library.check_backend(config.backend, self.device)
         config = defaults.resolve_sampling(config, secrets.randbits(32) if config.seed is None else config.seed)
-        vqgan: Any = registry.load_weights(prepare.REFINER, config.vqgan or "")
+        vqgan: Any = registry.load_weights(prepare.REFINER, config.vqgan or "", notice)
         vqgan.draw_in(dtype)
         self.networks = networks.join(
-            networks.load_transformer(config.clip_gen or "").to(self.device, dtype),
+            networks.load_transformer(fetched(config.clip_gen or "", "clip-gen", notice)).to(self.device, dtype),
             vqgan.to(self.device, memory_format=torch.channels_last),  # as generator vqgan has it
         )
         side = self.networks.side

@@ -16,6 +16,7 @@ from fastclipgen.models import transformer_dialects
 from fastclipgen.models.transformer import Transformer
 from fastclipgen.models.vqgan import VQGAN
 from fastclipgen.perceptors.base import FrozenPerceptor
+from fastclipgen.weights import published
 from fastclipgen.weights.checkpoint import Advice, read_tensors
 from fastclipgen.weights.names import file_of
 
@@ -59,8 +60,14 @@ def transformer_file(text: str) -> Path:
         ) from None
 
 
+def check_weights(text: str) -> None:
+    """Raises UserError where the setting `clip_gen` names no file and no published weights; downloads none."""
+    if not published.is_name(text, "clip-gen"):
+        transformer_file(text)
+
+
 def load_transformer(text: str) -> Transformer:
-    """The frozen transformer that the setting `clip_gen` names, in float32 on the CPU. Raises UserError."""
+    """The frozen transformer in the file that the setting `clip_gen` names, in float32 on the CPU. Raises UserError."""
     file = transformer_file(text)
     tensors = read_tensors(file, "the transformer", _ADVICE)
     return transformer_dialects.build(tensors, f"'{file}'").requires_grad_(False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastclipgen.config import edited, sampling
+from fastclipgen.config import edited, presets, sampling
 from fastclipgen.config.run import RunConfig
 from fastclipgen.errors import UserError
 
@@ -57,10 +57,12 @@ CLIP_OF_CLIP_GEN = "ViT-B-32:openai"  # what the published transformer was train
 
 def resolve_generator(config: RunConfig, builtin: bool) -> str:
     """The generator's name: with the built-in CLIP its learned prior, which gives no edited picture back; with a real
-    one, and for edits, the multi-resolution stack."""
+    one, and for edits, the multi-resolution stack, or a VQGAN where a preset was asked for."""
     if config.generator != "auto":
         return config.generator
-    return "vae" if builtin and not (config.overlay or config.zoom_every) else "stack"
+    if builtin:
+        return "stack" if config.overlay or config.zoom_every else "vae"
+    return "vqgan" if config.preset else "stack"
 
 
 def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learning_rates: dict[str, float]) -> RunConfig:
@@ -70,6 +72,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
     the guide is the built-in CLIP; learning_rates: the default of each optimiser, used when the user named one.
     """
     table = COMMON | {"size": 224} | (BUILTIN if builtin else REAL).get(generator, {})
+    table = presets.scaled(table, config.preset, builtin)
     if config.zoom_every:
         table |= ZOOMED
     side = int(table["size"])
@@ -89,6 +92,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
     return config.model_copy(
         update={
             "generator": generator,
+            "vqgan": presets.VQGAN if generator == "vqgan" and config.vqgan is None else config.vqgan,
             "seed": seed,
             "width": config.width or config.height or side,
             "height": config.height or config.width or side,

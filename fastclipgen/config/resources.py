@@ -31,18 +31,18 @@ STEP_SETTINGS = {
 }  # fmt: skip
 
 
-def plan_memory(
+def estimate_memory(
     config: RunConfig,
     perceptors: Sequence[FrozenPerceptor],
     pictures: int,
     device: torch.device,
     network: Generator | None = None,
-) -> memory.Plan:
-    """How many pictures go through a step together, and in what pieces; UserError where nothing fits.
+) -> memory.Estimate:
+    """What a step of one track of each picture takes, in one piece.
 
     network: the generator, where it is a large network whose backward keeps more than a few pictures.
     """
-    views, tracks = config.views or 1, config.tracks or 1
+    views = config.views or 1
     with library.using(config.backend, device):
         guides = [memory.guide(perceptor, views * config.batches, device) for perceptor in perceptors]
     # all views are drawn together, but perceptors see them batch after batch
@@ -55,8 +55,21 @@ def plan_memory(
     height, width = (round(side * margin) for side in (config.height or 1, config.width or 1))
     copies = 5 + 2 * (config.ema > 0) + 2 * config.keep_best
     drawing = 0 if network is None else memory.drawing_bytes(network)
-    run = memory.estimate(pictures, height, width, guides, copies=copies, drawing=drawing)
-    plan = memory.plan(run, device, tracks, views, parse_memory(config.memory))
+    return memory.estimate(pictures, height, width, guides, copies=copies, drawing=drawing)
+
+
+def plan_memory(
+    config: RunConfig,
+    perceptors: Sequence[FrozenPerceptor],
+    pictures: int,
+    device: torch.device,
+    network: Generator | None = None,
+) -> memory.Plan:
+    """How many pictures go through a step together, and in what pieces; UserError where nothing fits. network: as of
+    `estimate_memory`."""
+    run = estimate_memory(config, perceptors, pictures, device, network)
+    views = config.views or 1
+    plan = memory.plan(run, device, config.tracks or 1, views, parse_memory(config.memory))
     if config.batches > 1:
         plan = plan._replace(cut=Cut(rows=1, views=plan.cut.views or views))
     return plan._replace(pictures=1) if config.deterministic else plan

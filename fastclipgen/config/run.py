@@ -32,12 +32,17 @@ class RunConfig(edited.Edited):
         None, ge=0, le=MAX_SEED, description="of the first picture; the next have seed + 1, + 2 ..."
     )
     count: int = Field(1, ge=1, le=100_000, description="pictures per prompt")
+    preset: Literal["draft", "normal", "better", "best"] | None = Field(
+        None, description="how much time and memory a picture may take: CLIPs, size, steps, views, starts"
+    )
     steps: int | None = Field(None, ge=0, le=10_000_000)
     width: int | None = Field(None, ge=1, le=MAX_SIDE)
     height: int | None = Field(None, ge=1, le=MAX_SIDE)
     generator: str = "auto"
     generator_options: dict[str, Any] = Field({}, description="constructor options of the generator")
-    vqgan: str | None = Field(None, description="weights of generators vqgan and clip-gen, PATH[:YAML] or builtin")
+    vqgan: str | None = Field(
+        None, description="weights of generators vqgan and clip-gen, PATH[:YAML], NAME or builtin"
+    )
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
@@ -69,7 +74,7 @@ class RunConfig(edited.Edited):
     init_alpha: float | None = Field(None, ge=0, le=1, description="opacity of the start picture over that noise")
     mask: str | None = Field(None, description="path of a mask: only where it is white the start picture changes")
     # of generator clip-gen alone: config.sampling
-    clip_gen: str | None = Field(None, description="the transformer that samples: PATH or builtin")
+    clip_gen: str | None = Field(None, description="the transformer that samples: PATH, NAME or builtin")
     candidates: int | None = Field(None, ge=1, le=65536, description="samples of each picture, which CLIP ranks")
     keep: int | None = Field(None, ge=1, le=65536, description="how many of the best candidates are pictures")
     candidate: int | None = Field(None, ge=0, le=65535, description="draw this one of the candidates, without ranking")

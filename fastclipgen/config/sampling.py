@@ -42,7 +42,7 @@ ROWS = 16
 row in one way for products of one size, whatever the other rows hold, and mostly for all sizes of whole tiles."""
 
 FOREIGN = (
-    "steps", "starts", "tracks", "finalists", "init", "init_over", "init_noise", "init_alpha", "mask",
+    "preset", "steps", "starts", "tracks", "finalists", "init", "init_over", "init_noise", "init_alpha", "mask",
 )  # fmt: skip
 """Settings of a start and its steps, which clip-gen never has: it begins where sampling ends, for `refine` steps."""
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from fastclipgen.caches import cache_of
+
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
 # Trace through autograd.grad, so that a whole step is one graph; let graphs with our autograd.Function be cached on
 # disk (what it does is in the graph); programs with many jobs have a compiled step for each.
@@ -74,8 +76,7 @@ def cache_folder() -> Path:
     # torch itself writes its default into the environment as soon as it has used it
     if asked and not asked.startswith(os.path.join(tempfile.gettempdir(), "torchinductor_")):
         return Path(asked)
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "fastclipgen" / "compiled"
+    return cache_of("compiled")
 
 
 def use_cache_folder() -> None:

@@ -189,7 +189,7 @@ def on_shapes(perceptor: FrozenPerceptor, views: int) -> tuple[Tensor, list[Tens
 
 
 class _Draw(nn.Module):
-    """Two pictures of a generator, from parameters that want a gradient."""
+    """Pictures of a generator, from parameters that want a gradient."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -200,18 +200,18 @@ class _Draw(nn.Module):
         return self.generator.canvas({key: value.requires_grad_() for key, value in params.items()})
 
 
-def drawing_bytes(generator: Generator) -> int:
-    """Bytes that the backward of a generator's `canvas` keeps for one picture, counted on shapes alone."""
+def drawing_on_shapes(generator: Generator, pictures: int) -> tuple[Tensor, list[Tensor]]:
+    """`canvas` of so many pictures, and the weights it used, on the meta device: shapes only, at no memory."""
     module = _Draw(generator)
     tensors = [*module.named_parameters(), *module.named_buffers()]
     weights = {name: torch.empty_like(value, device="meta") for name, value in tensors}
-    seeds = torch.zeros(2, dtype=torch.int64, device="meta")
+    seeds = torch.zeros(pictures, dtype=torch.int64, device="meta")
+    return functional_call(module, weights, (seeds,)), list(weights.values())
 
-    def draw() -> list[Tensor]:
-        functional_call(module, weights, (seeds,))
-        return list(weights.values())
 
-    return _kept_bytes(draw)
+def drawing_bytes(generator: Generator) -> int:
+    """Bytes that the backward of a generator's `canvas` keeps for one picture, counted on shapes alone."""
+    return _kept_bytes(lambda: drawing_on_shapes(generator, 2)[1])
 
 
 def _saved_bytes(perceptor: FrozenPerceptor) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from fastclipgen.errors import UserError, unknown
+from fastclipgen.weights import published
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,18 +78,22 @@ def parse_options(name: str, texts: Iterable[str]) -> dict[str, Any]:
 
 
 def check_weights(name: str, text: str | None) -> None:
-    """Raises UserError where generator `name` draws with weights and `text` names no file of them; reads none."""
+    """Raises UserError where generator `name` draws with weights and `text` names no file of them, and no published
+    ones; reads and downloads none."""
     made_by = generator_class(name)
     if made_by.weights is None:
         return
     if text is None:
         raise _without_weights(name)
-    made_by.check_weights(text)
+    if not published.is_name(text, made_by.weights):
+        made_by.check_weights(text)
 
 
-def load_weights(name: str, text: str) -> nn.Module:
-    """The network that generator `name` draws with, for `create`. Raises UserError."""
-    return generator_class(name).load_weights(text)
+def load_weights(name: str, text: str, notice: Callable[[str], None]) -> nn.Module:
+    """The network that generator `name` draws with, for `create`, from the files that `text` names, or from published
+    weights of that name, which are downloaded if need be. Raises UserError."""
+    made_by = generator_class(name)
+    return made_by.load_weights(published.fetched(text, made_by.weights or "", notice))
 
 
 def create(

@@ -51,6 +51,28 @@ def resolve(
     return result
 
 
+def resolve_available(
+    specs: Sequence[str], device: torch.device | str, dtype: torch.dtype, notice: Callable[[str], None]
+) -> tuple[list[str], list[LoadedPerceptor]]:
+    """Those of `specs` that can be loaded, and what they became; `auto` where none can. Otherwise as `resolve`.
+
+    For names that the user did not give: `notice` hears of the ones that are left out.
+    """
+    found, loaded, missing = [], [], []
+    for text in specs:
+        try:
+            loaded += resolve([text], device, dtype, notice)
+            found.append(text)
+        except UserError as error:
+            missing.append((text, str(error)))
+    if not found:
+        return [AUTO], resolve([AUTO], device, dtype, notice)
+    if missing:
+        left_out = ", ".join(f"'{text}'" for text, _ in missing)
+        notice(f"CLIP {left_out} of the preset left out, because it is not at hand ({missing[0][1]})")
+    return found, loaded
+
+
 def decided(specs: list[str], loaded: Sequence[LoadedPerceptor]) -> list[str]:
     """The `clip` setting with what `auto` turned out to be, so that making the picture again takes the same model."""
     found = []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors.spec import AUTO, BUILTIN, parse_clip
+from fastclipgen.weights.files import readable
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ def run(args: argparse.Namespace) -> int:
     """Does what `fastclipgen models` was asked, prints to stdout, returns the exit code."""
     if args.models_action == "get":
         path = get_model(args.spec)
-        print(f"{args.spec}: {path} ({_readable(path.stat().st_size)})")
+        print(f"{args.spec}: {path} ({readable(path.stat().st_size)})")
         return 0
     rows = list_models(args.cached, args.filter)
     width = max((len(row.name) for row in rows), default=0)
     for row in rows:
-        print(f"{row.name:{width}}  {f'{_readable(row.size)}  {row.path}' if row.size is not None else '-'}".rstrip())
+        print(f"{row.name:{width}}  {f'{readable(row.size)}  {row.path}' if row.size is not None else '-'}".rstrip())
     print(_summary(rows))
     return 0
 
@@ -133,20 +134,10 @@ def _summary(rows: list[ModelRow]) -> str:
     from huggingface_hub import constants
 
     sizes = {row.path: row.size or 0 for row in rows if row.path is not None}
-    total = _readable(sum(sizes.values()))
+    total = readable(sum(sizes.values()))
     text = f"{len(rows)} models, {len(sizes)} on this machine ({total}); cache: {constants.HF_HUB_CACHE}"
     old = [file for file in (Path.home() / ".cache" / "clip").glob("*") if file.is_file()]
     if old:
-        size = _readable(sum(file.stat().st_size for file in old))
+        size = readable(sum(file.stat().st_size for file in old))
         text += f"\n{len(old)} files ({size}) in {old[0].parent} are from other programs; use one as --clip NAME:PATH"
     return text
-
-
-def _readable(size: int) -> str:
-    """Bytes as people write them, in powers of 1000 as disks and the hub do."""
-    value, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

@@ -30,7 +30,8 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import get_session
 
 from fastclipgen.errors import UserError
-from fastclipgen.perceptors.transfer import Clock, Stalled, bar_for, watched
+from fastclipgen.weights.files import hash_of
+from fastclipgen.weights.transfer import Clock, Stalled, bar_for, watched
 
 PROBE_SECONDS = 2.0
 """How long the hub may take to answer the probe; the thread around it gives name resolution half a second more."""
@@ -218,10 +219,7 @@ def _matches(path: Path, etag: str) -> bool | None:
         digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     else:
         return None
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest() == etag
+    return hash_of(path, digest) == etag
 
 
 def _is_hex(text: str) -> bool:

@@ -26,6 +26,7 @@ from fastclipgen.training.token_cache import TokenCache
 from fastclipgen.training.tokenizer import Tokenizer
 from fastclipgen.weights.checkpoint import read_tensors
 from fastclipgen.weights.names import file_of
+from fastclipgen.weights.published import fetched
 
 BUILTIN = "builtin"
 RANDOM = "random"
@@ -105,7 +106,9 @@ def make_clip_gen(
 
 def open_tokenizer(asked: ClipGenOptions, device: torch.device, notice: Callable[[str], None]) -> Tokenizer:
     """The VQGAN and the CLIP that the options name. Raises UserError."""
-    vqgan = Vqgan.load_weights(str(asset("shapes_vqgan.safetensors")) if asked.vqgan == BUILTIN else asked.vqgan)
+    builtin = asked.vqgan == BUILTIN
+    text = str(asset("shapes_vqgan.safetensors")) if builtin else fetched(asked.vqgan, "vqgan", notice)
+    vqgan = Vqgan.load_weights(text)
     [loaded] = resolve([asked.clip], device, torch.float32, notice)
     return Tokenizer(vqgan, loaded.perceptor, asked.size, device)
 

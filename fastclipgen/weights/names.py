@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastclipgen.errors import UserError
+from fastclipgen.errors import UserError, nearest
+from fastclipgen.weights.known import names
 
 _SUFFIXES = {".pth", ".pt", ".ckpt", ".bin", ".safetensors"}
 
@@ -15,7 +16,9 @@ def file_of(text: str, option: str) -> Path:
     if path.is_dir():
         raise UserError(f"--{option} takes a file, '{text}' is a folder; name the file in it")
     if not path.exists():
-        raise UserError(f"--{option} names '{text}', and there is no such file; check the path")
+        raise UserError(
+            f"--{option} names '{text}', and there is no such file{nearest(text, names(option))}; check the path"
+        )
     return path
 
 

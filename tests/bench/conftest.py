@@ -103,6 +103,28 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                 "loss_before": 1.0,
                 "rungs": [rung | {"name": "eager fp32"}, rung | {"name": "frozen"}],
             },
+            "presets": header(device)
+            | {
+                "suite": "presets",
+                "shrink": 1 if seconds else 4,
+                "lanes": [
+                    {
+                        "name": name,
+                        "clips": ["ViT-B-32"],
+                        "side": 256,
+                        "views": 16,
+                        "steps": 200,
+                        "dtype": "float32",
+                        "step": seconds,
+                        "of_first": SPREAD,
+                        "picture_of_first": 2.0,
+                        "peak_bytes": 2**20,
+                        "flops": 10**12,
+                        "planned_bytes": 2**30,
+                    }
+                    for name in ("draft", "best")
+                ],
+            },
             "sampling": header(device)
             | {
                 "suite": "sampling",

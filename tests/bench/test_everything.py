@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import everything, ladder, loops, ops, sampling, vqgan
+from bench import everything, ladder, loops, ops, presets, sampling, vqgan
 from bench.cli import main
 from bench.schema import READER, LoopsReport, Spread
 from fastclipgen.errors import UserError
@@ -26,7 +26,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, reports: Any) -> list[tuple[str, argp
             raise UserError("no loops today")
         return READER.validate_python(reports("cpu")[suite])
 
-    modules = {"ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan}
+    modules = {
+        "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan, "presets": presets,
+    }  # fmt: skip
     assert modules.keys() == set(everything.SUITES)
     for suite, module in modules.items():
         monkeypatch.setattr(module, "measure", lambda args, suite=suite: measure(suite, args))
@@ -39,13 +41,14 @@ def test_every_suite_once_under_one_run_of_the_tests(
 ) -> None:
     options = ["--short", "--device", "cpu", "--results", str(tmp_path), "--commit", "a" * 40]
     assert main("everything", everything.run, options) == 1  # one of them failed
-    assert [suite for suite, _ in asked] == ["vqgan", "sampling", "loops", "ops", "ladder"]
+    assert [suite for suite, _ in asked] == ["vqgan", "sampling", "loops", "ops", "ladder", "presets"]
     for _, args in asked:
         assert args.tests.endswith("ops are green")
         assert (args.device, args.results, args.commit) == ("cpu", tmp_path, "a" * 40)
         assert args.repeats in (3, 5)
     assert [args.minutes for suite, args in asked if suite in ("loops", "ops")] == [3, 2]
-    assert {path.name.partition("--")[0] for path in tmp_path.rglob("*.json")} == {"ops", "ladder", "sampling", "vqgan"}
+    written = {path.name.partition("--")[0] for path in tmp_path.rglob("*.json")}
+    assert written == {"ops", "ladder", "sampling", "vqgan", "presets"}
     shown = capsys.readouterr()
     assert shown.err == "loops: no loops today\n"
     assert shown.out[shown.out.index("\nsummary\n") :].splitlines()[2:] == [
@@ -56,6 +59,8 @@ def test_every_suite_once_under_one_run_of_the_tests(
         "cutouts R-B, batch 1: cpp 2.0x plain torch, 200% of the ceiling",
         "ladder, eager fp32: 2.00x the first rung",
         "ladder, frozen: 2.00x the first rung",
+        "preset draft: 2.0x the time of the first",
+        "preset best: 2.0x the time of the first",
     ]
 
 

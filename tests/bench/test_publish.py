@@ -46,6 +46,10 @@ def test_every_report_has_a_section_a_chart_and_its_gaps(tree: Path) -> None:
     cpu = text[text.index("## Loops: p,") : text.index("## Loops: NVIDIA")]
     assert "a picture" not in cpu  # no seconds of a CPU
     assert "1.50 s" in text
+    assert (
+        "| `best` | ViT-B-32 | 256 | 16 | 200 | 2.00x (1.00-3.00) | 2.0x | 1 MiB | 1.00 | 1024 MiB | 2000.0 |" in text
+    )
+    assert "with 1/16 of the pixels and of the views" in text
 
 
 def test_publishing_writes_what_changed_and_removes_what_has_no_report(tree: Path, capsys: Any) -> None:

@@ -104,3 +104,19 @@ def test_built_in_is_loaded_from_its_own_files(tmp_path: Path, add_arch: Any, ch
     monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
     perceptor = builtin.load_builtin(print)
     assert (perceptor.name, perceptor.image_size) == ("shapes-clip", 32)
+
+
+def test_of_models_that_nobody_named_those_at_hand_are_taken(
+    serve: Any, tiny: None, arch: str, checkpoint: Path, add_tag: Callable[..., None], heard: list[str]
+):
+    specs, loaded = auto.resolve_available([f"{arch}:remote", f"{arch}:gone"], "cpu", torch.float32, heard.append)
+    assert specs == [f"{arch}:remote"]
+    assert [one.is_builtin for one in loaded] == [False]
+    assert heard[0].startswith(f"CLIP '{arch}:gone' of the preset left out, because it is not at hand (")
+
+
+def test_where_no_model_is_at_hand_auto_decides(no_hub: None, tiny: None, arch: str, heard: list[str]):
+    specs, loaded = auto.resolve_available([f"{arch}:remote"], "cpu", torch.float32, heard.append)
+    assert (specs, loaded[0].is_builtin) == (["auto"], True)
+    assert auto.decided(specs, loaded) == ["builtin"]
+    assert len(heard) == 1

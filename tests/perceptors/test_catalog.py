@@ -93,8 +93,3 @@ def test_environment_of_a_fresh_process(serve: Any, arch: str, add_arch: Callabl
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(tmp_path / "home" / "hub")
     assert Path(done.stdout.strip()).stat().st_size == len(serve.files["open_clip_model.safetensors"])
-
-
-def test_sizes_are_readable():
-    sizes = [catalog._readable(size) for size in (0, 999, 1000, 605_156_676, 5_000_000_000)]
-    assert sizes == ["0 B", "999 B", "1.0 kB", "605.2 MB", "5.0 GB"]

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fastclipgen.perceptors.transfer import Clock, Stalled, bar_for, watched
+from fastclipgen.weights.transfer import Clock, Stalled, bar_for, watched
 
 
 def test_result_and_error_come_through():

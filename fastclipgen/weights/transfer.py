@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from huggingface_hub.utils import tqdm
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, tqdm
 
 T = TypeVar("T")
 
@@ -37,6 +38,19 @@ class Clock:
         if self.position > self.furthest:
             self.furthest = self.position
             self.moved_at = time.monotonic()
+
+
+@contextmanager
+def bars(shown: bool) -> Iterator[None]:
+    """Within, transfers show their progress only if `shown`, and if the user has not told huggingface_hub otherwise."""
+    if shown or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def bar_for(clock: Clock) -> type[tqdm]:
