@@ -110,7 +110,9 @@ def test_mistakes_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
 def test_cases_that_fail_or_are_cut_off_do_not_take_the_others_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports: Any
 ) -> None:
-    done = READER.validate_python(reports("cpu")["loops"]).cases[0]
+    report = READER.validate_python(reports("cpu")["loops"])
+    assert isinstance(report, LoopsReport)
+    done = report.cases[0]
     ends: dict[str, BaseException] = {"demo": UserError("no weights"), "vqgan": SystemExit(124)}
 
     def case(name: str, *rest: object) -> Any:
