@@ -76,7 +76,7 @@ CASES = {  # in order of importance
             "vqgan": "random:f16-16384",
             "width": 512,
             "height": 512,
-            "cutouts": "vqgan",
+            "cutouts": "latest",
             "views": 32,
             "optimizer": "adam",
             "learning_rate": 0.1,

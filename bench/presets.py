@@ -86,6 +86,7 @@ def _subject(name: str, shrink: int, args: argparse.Namespace) -> tuple[Subject,
     settings: dict[str, Any] = {"preset": name, "generator": "vqgan", "vqgan": VQGAN, "clip": _clips(name)}
     settings |= {key: getattr(args, key) for key in ("device", "precision", "compile")}
     whole = presets.scaled(COMMON | REAL["vqgan"], name, builtin=False)
+    settings |= {key: whole[key] for key in ("steps", "cutouts", "loss", "learning_rate")}
     side, views = max(1, round(whole["size"] / shrink / SIDE)) * SIDE, max(1, round(whole["views"] / shrink**2))
     subject = Subject(1, settings | {"width": side, "height": side, "views": views})
     asked = {"width": whole["size"], "height": whole["size"], "views": whole["views"]}

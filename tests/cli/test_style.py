@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,9 +68,6 @@ def test_a_frame_that_cannot_be_read(cli: Callable, frames: Path) -> None:
 def test_an_interrupted_film_has_no_unfinished_picture(
     cli: Callable, frames: Path, eye: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-    import signal
-
     plain = eye.encode_image
 
     def interrupting(views: Any) -> Any:
@@ -78,7 +77,11 @@ def test_an_interrupted_film_has_no_unfinished_picture(
 
     monkeypatch.setattr(eye, "encode_image", interrupting)
     asked = ("style", "frames", *SMALL, "a red", "--steps", "2", "--out", "out", "--deterministic", "--video", "v.gif")
-    assert cli(*asked).code == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+    try:
+        assert cli(*asked).code == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert [path.name for path in Path("out").iterdir()] == ["f1.png"]
     assert not Path("v.gif").exists()
     assert cli(*asked).code == 0

@@ -30,7 +30,7 @@ SMALL = ("--clip", "builtin", "--views", "2", "--seed", "5", "--compile", "off",
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_draw_and_draw_again(cli: Callable, weights: Path, name: str) -> None:
-    done = cli("a red circle", *SMALL, *OPTIONS[name], "--steps", "2", "--json", "-o", "out.png")
+    done = cli("a red circle", *SMALL, *OPTIONS[name], "--steps", "2", "--lr", "1", "--json", "-o", "out.png")
     assert done.code == 0, done.err
     settings = done.event("start")["settings"]
     assert (settings["generator"], settings[name]) == (name, OPTIONS[name][1])
