@@ -42,7 +42,7 @@ def figure_on_ground(seeds: Tensor, height: int, width: int, varied: bool = Fals
     varied: the outline is one of bumps and notches, and the two colours are never alike. A guide that is asked for a
     shape rates faint discs higher than discs of the right colours, and ascent then loses sight of the figure.
     """
-    draws = uniforms(seeds, 0, Stream.INIT, 10 + 2 * WAVES)[:, 0]  # [B, 20]; nine of them make discs
+    draws = uniforms(seeds, 0, Stream.INIT, 10 + 2 * WAVES if varied else 9)[:, 0]  # [B, 20] or [B, 9]
     if varied:
         draws = _apart(draws)
     ground, figure = (0.05 + 0.9 * draws[:, k : k + 3, None, None] for k in (0, 3))
