@@ -55,9 +55,13 @@ class OpenClipModel(nn.Module):
 
     def encode_text(self, texts: list[str]) -> Tensor:
         """Embeddings of the texts; of a text longer than the model reads, the end is ignored, which is said once."""
-        for text in texts:
-            self._notice_length(text)
-        return self.model.encode_text(self.tokenizer(texts).to(self.model.logit_scale.device))
+        tokens = self.tokenizer(texts)
+        # a text that leaves padding at the end was not cut; other tokenizers than CLIP's may pad with anything
+        full = (tokens[:, -1] != 0).tolist() if hasattr(self.tokenizer, "encode") else [True] * len(texts)
+        for text, fills in zip(texts, full, strict=True):
+            if fills:
+                self._notice_length(text)
+        return self.model.encode_text(tokens.to(self.model.logit_scale.device))
 
     def _notice_length(self, text: str) -> None:
         limit = self.tokenizer.context_length
