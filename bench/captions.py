@@ -1,6 +1,6 @@
 """`fastclipgen bench captions`: CLIP's embeddings of a data set's captions, made for the package's cache and otherwise.
 
-"one at a time" is how the CVAEs that people trained on CelebA got theirs: a forward of CLIP and a file for every picture.
+"one at a time" is how CVAEs on CelebA have been given theirs: a forward of CLIP and a file for every picture.
 "batches" embeds as many captions, but many at once and into one memory-mapped file; "cache" is what trainings use, the
 same with equal captions embedded once. The captions are of CelebA's attributes, drawn at random, each of `--alike`
 pictures.
@@ -86,7 +86,7 @@ class Cache(Batches):
 
 
 def texts_of(pictures: int, alike: int) -> list[str]:
-    """The captions of so many pictures in any order, each of `alike` of them (one perhaps of fewer); always the same."""
+    """The captions of so many pictures in any order, each of `alike` (some of fewer); always the same."""
     draw, wanted = np.random.default_rng(0), -(-pictures // alike)
     found: dict[str, None] = {}
     while len(found) < wanted:
@@ -144,7 +144,8 @@ def table(report: CaptionsReport) -> str:
     for lane in report.lanes:
         one = lane.faster
         lines.append(
-            f"{lane.name:16}{one.median:>8.2f}x{one.p5:>7.2f}{one.p95:>7.2f}{lane.bytes / 2**10:>7.0f}{lane.error:>12.1e}"
+            f"{lane.name:16}{one.median:>8.2f}x{one.p5:>7.2f}{one.p95:>7.2f}{lane.bytes / 2**10:>7.0f}"
+            + f"{lane.error:>12.1e}"
             + (f"  {1e3 * lane.caption.median:.3f} ms a caption" if lane.caption else "")
         )
     return "\n".join(lines + [f"not measured: {one.what}: {one.reason}" for one in report.missing])

@@ -236,9 +236,9 @@ def captions(report: CaptionsReport) -> str:
         for lane in report.lanes
     ]
     about = (
-        f"Captions of {report.captions} pictures, {report.unique} of them different, CLIP `{report.clip}`. One at a time: "
-        "a forward and a file for every picture; batches: many in a forward and one file for all of them; cache: equal "
-        "captions once, besides. Differences: length over length.\n\n"
+        f"Captions of {report.captions} pictures, {report.unique} of them different, CLIP `{report.clip}`. One at a "
+        "time: a forward and a file for every picture; batches: many in a forward and one file for all of them; cache: "
+        "equal captions once, besides. Differences: length over length.\n\n"
     )
     heads = ["", "against one at a time", "files", "differs by"]
     return about + markdown([*heads, *(["ms a caption"] if report.device == "cuda" else [])], rows)
