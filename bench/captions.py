@@ -2,8 +2,8 @@
 
 "one at a time" is how CVAEs on CelebA have been given theirs: a forward of CLIP and a file for every picture.
 "batches" embeds as many captions, but many at once and into one memory-mapped file; "cache" is what trainings use, the
-same with equal captions embedded once. The captions are of CelebA's attributes, drawn at random, each of `--alike`
-pictures.
+same with equal captions embedded once. The captions are those of CelebA's attributes, drawn at random, or for the
+built-in CLIP those of the shapes world, which is all that it knows; each is of `--alike` pictures.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,12 @@ from torch import Tensor
 
 from fastclipgen.data.attribute_captions import CELEBA
 from fastclipgen.data.attribute_captions import captions as worded
+from fastclipgen.data.labelled_shapes import LabelledShapes
 from fastclipgen.engine.device import resolve_device
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors.auto import resolve
 from fastclipgen.perceptors.base import FrozenPerceptor
+from fastclipgen.perceptors.spec import BUILTIN
 from fastclipgen.training.caption_cache import CaptionCache
 
 from .random_clip import PREFIX, random_perceptor
@@ -85,13 +88,17 @@ class Cache(Batches):
         return self.cached(folder, list(rows), [rows[text] for text in self.texts])
 
 
-def texts_of(pictures: int, alike: int) -> list[str]:
+def texts_of(pictures: int, alike: int, shapes: bool) -> list[str]:
     """The captions of so many pictures in any order, each of `alike` (some of fewer); always the same."""
     draw, wanted = np.random.default_rng(0), -(-pictures // alike)
+    world = LabelledShapes(64, 0, 1)
     found: dict[str, None] = {}
-    while len(found) < wanted:
+    for block in count():
+        if len(found) >= wanted:
+            break
         attributes = (draw.random((64, len(CELEBA))) < HAS).astype(np.uint8)
-        found.update(dict.fromkeys(worded(attributes, CELEBA)))
+        made = world.captions(64 * block + np.arange(64)) if shapes else worded(attributes, CELEBA)
+        found.update(dict.fromkeys(made))
     chosen = (list(found)[:wanted] * alike)[:pictures]
     return [chosen[k] for k in draw.permutation(pictures)]
 
@@ -102,7 +109,7 @@ def measure(args: argparse.Namespace) -> CaptionsReport:
     if args.alike > args.captions:
         raise UserError(f"--alike must be {args.captions} or less, as many as --captions, got {args.alike}")
     header = begin(args, device, (), TESTS)
-    perceptor, texts = _perceptor(args.clip, device), texts_of(args.captions, args.alike)
+    perceptor, texts = _perceptor(args.clip, device), texts_of(args.captions, args.alike, args.clip == BUILTIN)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         runs: dict[str, Embedding] = {

@@ -183,7 +183,7 @@ def _captions(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
     add("--clip", default="builtin", metavar="NAME", help="as of fastclipgen, or random:ARCHITECTURE; default builtin")
-    add("--captions", type=whole(1), default=300, metavar="N", help="of so many pictures; default 300")
+    add("--captions", type=whole(1), default=500, metavar="N", help="of so many pictures; default 500")
     add("--alike", type=whole(1), default=2, metavar="N", help="pictures that have the same caption; default 2")
     _timing_options(parser, 5, 0.2)
 

@@ -36,16 +36,18 @@ def test_all_ways_find_the_same_and_keep_less(tmp_path: Path, capsys: pytest.Cap
     assert 0 < batches.error < 1e-3  # of float16
     assert 0 < cache.error < 1e-3
     assert cache.bytes < batches.bytes < one.bytes
-    assert batches.faster.median > 1
     printed = capsys.readouterr().out
     assert "captions of 9 pictures, 3 of them different" in printed
     assert " ms" not in printed
 
 
-def test_captions_are_as_often_alike_as_asked() -> None:
-    assert sorted(Counter(captions.texts_of(10, 3)).values()) == [2, 2, 3, 3]
-    assert len(set(captions.texts_of(200, 1))) == 200
-    assert captions.texts_of(10, 3) == captions.texts_of(10, 3)
+@pytest.mark.parametrize("shapes", [False, True])
+def test_captions_are_as_often_alike_as_asked(shapes: bool) -> None:
+    texts = captions.texts_of(10, 3, shapes)
+    assert sorted(Counter(texts).values()) == [2, 2, 3, 3]
+    assert len(set(captions.texts_of(200, 1, shapes))) == 200
+    assert captions.texts_of(10, 3, shapes) == texts
+    assert all(("man" in text.split() or "woman" in text.split()) == (not shapes) for text in texts)
 
 
 def test_more_alike_than_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
 from fastclipgen.perceptors.base import FrozenPerceptor, as_perceptor
+from fastclipgen.perceptors.builtin import load_builtin
 from fastclipgen.training import caption_cache
 from fastclipgen.training.caption_cache import CaptionCache
 from fastclipgen.training.row_cache import RowCache
@@ -84,6 +85,15 @@ def test_other_captions_and_other_weights_are_told(
         CaptionCache(tmp_path, texts, perceptor, quiet=True)
     assert asked(perceptor) == []
     same(CaptionCache(tmp_path, texts, perceptor, fresh=True, quiet=True), texts)
+
+
+def test_the_precision_of_the_image_tower_changes_nothing() -> None:
+    perceptor = load_builtin(lambda sentence: None)
+    whole = caption_cache.key_of(TEXTS, perceptor)
+    perceptor.to("cpu", torch.bfloat16)
+    assert caption_cache.key_of(TEXTS, perceptor) == whole
+    next(perceptor.module.get_submodule("model.transformer").parameters()).data.add_(1)
+    assert caption_cache.key_of(TEXTS, perceptor) != whole
 
 
 def test_after_kill_9_in_the_middle_it_goes_on(tmp_path: Path) -> None:

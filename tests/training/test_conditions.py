@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from fastclipgen.training.conditions import Conditioned, open_conditioned
-from tests.data import faces, photos
-from tests.training.test_caption_cache import asked, letters
+
+from ..data import faces, photos
+from .test_caption_cache import asked, letters
 
 PARTS = [0, 1, 0, 0, 0, 2, 1, 0, 0, 0]
 
