@@ -116,7 +116,7 @@ def parse_list(
     lowering = Lowering(source, groups, words)
     read = lowering.read(tree(source))
     nodes, texts = lowering.build.nodes, tuple(lowering.build.texts)
-    if isinstance(read, list) and all(isinstance(item, Node) for item in read):
+    if isinstance(read, list) and read and all(isinstance(item, Node) for item in read):
         outputs = [item for item in read if isinstance(item, Node)]
         return tuple(Expression(source, node, reachable([node], nodes), texts) for node in outputs)
     if not isinstance(read, Node):

@@ -66,7 +66,9 @@ def compute(
 
 def constant_tensor(node: Node, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
     """A constant as a 0-d tensor: filled on the device, not copied to it."""
-    return torch.full((), node.value, dtype=torch.bool if node.kind == "bool" else dtype, device=device)
+    fits = abs(node.value) <= torch.finfo(dtype).max
+    value = node.value if fits or math.isnan(node.value) else math.copysign(math.inf, node.value)
+    return torch.full((), value, dtype=torch.bool if node.kind == "bool" else dtype, device=device)
 
 
 def reachable(outputs: Iterable[Node], nodes: Iterable[Node]) -> tuple[Node, ...]:
@@ -86,6 +88,7 @@ class Builder:
 
     nodes: list[Node] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    variables: dict[str, Node] = field(default_factory=dict)
     draws: int = 0
 
     def _add(self, node: Node) -> Node:
@@ -113,7 +116,9 @@ class Builder:
         return self._add(Node("constant", "int" if kind == "bool" else kind, value=math.nan))
 
     def variable(self, name: str, kind: Kind) -> Node:
-        return self._add(Node("variable", kind, name=name))
+        if name not in self.variables:
+            self.variables[name] = self._add(Node("variable", kind, name=name))
+        return self.variables[name]
 
     def draw(self) -> Node:
         """The next uniform draw in [0, 1)."""

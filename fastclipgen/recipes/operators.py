@@ -38,8 +38,9 @@ def _remainder(x: Tensor, y: Tensor) -> Tensor:
     """IEEE 754 remainder, x - n*y with n the nearest whole number, ties to even (the method of fdlibm)."""
     side = y.abs()
     rest = torch.fmod(x.abs(), 2 * side)
-    rest = torch.where(2 * rest > side, rest - side, rest)
-    rest = torch.where(2 * rest >= side, rest - side, rest)
+    less = rest - side
+    less = torch.where(2 * less >= side, less - side, less)
+    rest = torch.where(2 * rest > side, less, rest)
     return torch.copysign(torch.ones_like(x), x) * rest
 
 
