@@ -25,7 +25,7 @@ class Live:
         values = values.expand(schedule.epochs, values.shape[-1] if values.ndim else 1)
         expression.check(values, schedule, f" for a similarity of {_PROBE:g}")
         self._output, self._nodes = output, _live(expression.nodes)
-        used = {arg for node in self._nodes for arg in node.args} - set(self._nodes)
+        used = {output, *(arg for node in self._nodes for arg in node.args)} - set(self._nodes)
         self._constants = {node: constant_tensor(node, torch.float32, device) for node in used if node.constant}
         self._ahead = [node for node in expression.nodes if node in used and not node.constant]
         self._table = self._made_ahead(expression, schedule).to(device)
