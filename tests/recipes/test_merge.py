@@ -35,7 +35,9 @@ def test_mappings_merge_lists_follow_and_the_rest_is_overwritten(texts: list[str
 
 def test_targets_of_one_name_are_merged() -> None:
     first = "targets:\n- {name: sky, weight: 1, features: [{text: x}]}\n- {name: sea}\n- {weight: 9}"
-    later = "targets:\n- {name: sea, weight: 5}\n- {weight: 8}\n- {name: sky, weight: 2, features: [{text: y}]}\n- name: new"
+    later = (
+        "targets:\n- {name: sea, weight: 5}\n- weight: 8\n- {name: sky, weight: 2, features: [text: y]}\n- name: new"
+    )
     assert merged(first, later).plain()["targets"] == [
         {"name": "sky", "weight": 2, "features": [{"text": "x"}, {"text": "y"}]},
         {"name": "sea", "weight": 5},
