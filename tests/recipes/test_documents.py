@@ -113,19 +113,20 @@ def test_aliases_that_explode_are_an_error() -> None:
 
 
 def _seconds(text: str) -> float:
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         assert isinstance(parse_document(text, "f"), Entry)
     except UserError as error:
         assert len(str(error)) < 400  # noqa: PT017
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 PIECES = st.sampled_from(
     [
-        "a", "b", ": ", ":", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ",", "&a ", "*a", "<<", "? ", "!!int ", "!!str ",
-        "!!python/name:os.system ", "!x ", "|", ">", "'", '"', "#", "---", "...", "1", "1.5", "yes", "~", "2020-01-01", "%",
-        "1:30", "!!binary ", "!!set ", "!!omap ", "=", "\t", "é", "\ud800",
+        "a", "b", ": ", ":", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ",", "&a ", "*a", "<<", "? ", "!!int ",
+        "!!str ",
+        "!!python/name:os.system ", "!x ", "|", ">", "'", '"', "#", "---", "...", "1", "1.5", "yes", "~", "2020-01-01",
+        "%", "1:30", "!!binary ", "!!set ", "!!omap ", "=", "\t", "é", "\ud800",
     ]
 )  # fmt: skip
 

@@ -235,6 +235,6 @@ def test_draws_of_a_picture_do_not_depend_on_its_batch_or_on_conditions() -> Non
 @pytest.mark.parametrize("text", ["1 - .95 * t5", "{0: 8, 1: 16}.get(int(t*16), 224)", "gauss(t, .1) if t < .5 else 2"])
 def test_ten_thousand_epochs_take_well_under_a_second(text: str) -> None:
     schedule = Schedule(10_000)
-    begin = time.perf_counter()
+    begin = time.process_time()
     parse(text, "x", TIME).over(schedule)
-    assert time.perf_counter() - begin < 0.5
+    assert time.process_time() - begin < 0.5

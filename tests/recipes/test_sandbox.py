@@ -55,14 +55,14 @@ SHORT = Schedule(50).with_resolution(COLUMN[:50], COLUMN[:50] + 8).with_learnrat
 
 def outcome(text: str, schedule: Schedule = SCHEDULE) -> str:
     """Reads and computes in less than a second; says whether that gave a result or a UserError."""
-    begin, said = time.perf_counter(), "result"
+    begin, said = time.process_time(), "result"
     try:
         read = parse_list(text, "x", FEATURE)
         for expression in (read,) if isinstance(read, Expression) else read[:3]:
             Live(expression, schedule, "cpu") if expression.live else expression.over(schedule)
     except UserError as error:
         said = "error" if len(str(error)) < 600 else "a long error"
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     return said
 
 
