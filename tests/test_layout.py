@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "perceptors": {"assets", "models", "weights"},
     "generators": {"assets", "ops", "models", "weights"},
     "guidance": {"ops"},
+    "recipes": {"ops"},
     "engine": {"caches", "ops", "generators", "perceptors", "guidance"},
     "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
@@ -32,8 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor": {"ops"},
 }
 BELOW_API = {
-    "assets", "ops", "data", "models", "weights", "perceptors", "generators", "guidance", "engine", "sampling",
-    "outputs",
+    "assets", "ops", "data", "models", "weights", "perceptors", "generators", "guidance", "recipes", "engine",
+    "sampling", "outputs",
 }  # fmt: skip
 MAY_IMPORT["training"] = BELOW_API
 MAY_IMPORT["config"] = BELOW_API

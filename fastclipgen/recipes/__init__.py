@@ -1,0 +1,1 @@
+"""CLIPig's YAML grammar, its foundation: expressions, values and times. Knows nothing of targets and pictures."""
