@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastclipgen.errors import UserError
-from fastclipgen.outputs.atomic import writing_errors
-from fastclipgen.training.files import replace_file
+from fastclipgen.outputs.atomic import replace_file, writing_errors
 
 _LAYOUT = 1  # of the files; another number is another cache
 
