@@ -1,10 +1,12 @@
-"""Settings written as SETTING=VALUE: on the command line where a command has no option for each. Loads no torch."""
+"""Settings and prompts as texts: SETTING=VALUE, where a command has no option for each, and files of prompts. Loads no
+torch."""
 
 from __future__ import annotations
 
 import json
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fastclipgen.config.run import RunConfig
@@ -42,3 +44,16 @@ def parse_settings(pairs: Sequence[str], where: str = "--set") -> dict[str, Any]
 def _is_list(annotation: Any) -> bool:
     """Whether a setting of this type is a list, or a list or nothing."""
     return typing.get_origin(annotation) is list or any(_is_list(part) for part in typing.get_args(annotation))
+
+
+def read_prompts(path: str) -> list[str]:
+    """The prompts in a text file, one a line; empty lines and those that begin with # say nothing. Raises UserError for
+    a file that cannot be read or holds none."""
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read prompts from '{path}' ({error}); give a text file in UTF-8") from None
+    prompts = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not prompts:
+        raise UserError(f"'{path}' holds no prompts; write one a line")
+    return prompts

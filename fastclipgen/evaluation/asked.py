@@ -19,8 +19,8 @@ from fastclipgen.guidance.prompts import parse_prompts
 
 
 def question_in(prompt: str) -> Question | None:
-    """The question that a prompt asks, if it is one text such as "a red circle on a blue background", in the wordings of
-    the world's captions; else None.
+    """The question that a prompt asks, if it is one text such as "a red circle on a blue background", in the wordings
+    of the world's captions; else None.
 
     Sizes, places, patterns and second objects are not measured, so a prompt that asks for them has no verdict; neither
     have prompts joined by "|", stories, prompts to move away from, and such with the same colour twice.
