@@ -85,6 +85,7 @@ class _Progress:
 
         self._quiet, self._entries, self._begun = quiet, entries, 0
         self._make = Reporter
+        self._said: set[str] = set()
         self.reporter = Reporter(0, quiet, False)
 
     def entry(self, entry: Entry, missing: int) -> None:
@@ -104,7 +105,10 @@ class _Progress:
             self.notice(event["text"])
 
     def notice(self, line: str) -> None:
-        self.reporter.notice(line)
+        """Says a line; what every process has to say is said once."""
+        if line not in self._said:
+            self._said.add(line)
+            self.reporter.notice(line)
 
     def close(self) -> None:
         self.reporter.close()
@@ -121,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     if not prompts:
         raise UserError('expected a prompt or --prompts-file; try fastclipgen compare "a red circle" -o comparison')
     generators = args.generators if args.generators is not None else [] if args.entry else made.all_generators()
-    found, left_out = made.make_entries(generators, args.entry, settings_of(args))
+    found, without = made.make_entries(generators, args.entry, settings_of(args))
     unavailable = {entry.name: why for entry in found if (why := made.obstacle(entry)) is not None}
     entries = tuple(entry for entry in found if entry.name not in unavailable)
     if not entries:
@@ -129,8 +133,11 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.out).expanduser()
     plan = Plan(tuple(prompts), args.count, args.seed, entries, folder)
     progress = _Progress(args.quiet, len(entries))
-    for line in [*left_out, *(f"'{name}' is left out: {why}" for name, why in unavailable.items())]:
-        progress.notice(line)
+    for name, why in unavailable.items():
+        progress.notice(f"'{name}' is left out: {why}")
+    for entry in entries:
+        if without[entry.name]:
+            progress.notice(f"'{entry.name}' has no {', '.join(without[entry.name])}, and goes without")
     if args.fresh and (folder / RECORD).exists():
         progress.notice(f"what was in '{folder}' is now in '{put_aside(folder)}'")
     stop = Stop(

@@ -18,6 +18,7 @@ from fastclipgen.comparison.rows import Picture, Summary, summarize
 from fastclipgen.comparison.scores import Eyes, guides
 from fastclipgen.comparison.worker import Request, Tell, request_of
 from fastclipgen.engine.device import resolve_device
+from fastclipgen.evaluation import spectrum
 from fastclipgen.evaluation.asked import question_in
 from fastclipgen.evaluation.diversity import spread_within
 from fastclipgen.evaluation.judge import judge
@@ -61,8 +62,10 @@ def compare(
     failures: dict[str, Failure] = {}
     for entry in plan.entries:
         slots = missing[entry.name]
+        if interrupted():
+            break
         on_entry(entry, len(slots))
-        if not slots or interrupted():
+        if not slots:
             continue
         failure = draw(request_of(slots, plan.count), tell, interrupted)
         if failure is not None:
@@ -114,11 +117,20 @@ def _look(slots: Sequence[Slot], judges: Sequence[str], eyes: Eyes) -> tuple[lis
             guide=guided[n],
             judged={label: column[n] for label, column in judged.items()},
             verdict=None if asked is None else judge(one, asked.shape, asked.colour, asked.background),
+            alarm=_alarm(one),
         )
     first = next(iter(seen.values()), None)
     numbers = torch.tensor([slot.number for slot, _, _ in done])
     diversity = None if first is None else spread_within(first.cpu(), numbers)
     return [looked_at.get(slot.path, Picture(slot)) for slot in slots], diversity
+
+
+def _alarm(pixels: np.ndarray) -> bool | None:
+    """Whether the spectrum of a picture, uint8 [H, W, 3], is that of noise; None where it is too small to tell."""
+    if min(pixels.shape[:2]) < spectrum.MIN_SIDE:
+        return None
+    rings = spectrum.ring_power(torch.from_numpy(pixels).movedim(-1, 0) / 255)[None]
+    return bool(spectrum.NATURAL.exceeded(spectrum.high_share(rings), spectrum.slope(rings)))
 
 
 def _pixels(path: Path) -> np.ndarray:

@@ -88,22 +88,21 @@ def all_generators() -> list[str]:
 
 def make_entries(
     generators: Sequence[str], own: Sequence[str], general: Mapping[str, Any]
-) -> tuple[list[Entry], list[str]]:
+) -> tuple[list[Entry], dict[str, list[str]]]:
     """An entry for each of `generators`, and one for each text of `own` (see parse_entry); `general` settings hold for
-    all of them unless an entry says otherwise. Gives the entries, and a sentence for each general setting that an entry
-    cannot have and goes without. Raises UserError for unknown generators, and entries that cannot be told apart."""
+    all of them unless an entry says otherwise. Gives the entries, and for each the general settings that its generator
+    does not have and that it goes without. Raises UserError for unknown generators, and entries that cannot be told
+    apart."""
     taken = [name for name in (*DECIDED, "generator", "generator_options") if name in general]
     if taken:
         why = "belongs to an entry" if taken[0].startswith("generator") else "is decided by the comparison"
         raise UserError(f"the setting '{taken[0]}' {why}; leave it out, or see --entry")
     asked = [(name, {"generator": name}) for name in generators] + [parse_entry(text) for text in own]
-    entries, left_out = [], []
+    entries, without = [], {}
     for name, settings in asked:
         _check_generator(settings["generator"])
         fitting = _fitting(settings["generator"], general)
-        missing = [key for key in general if key not in fitting and key not in WEIGHTS and key != "clip_gen"]
-        if missing:
-            left_out.append(f"'{name}' has no {', '.join(missing)} and goes without")
+        without[name] = [key for key in general if key not in fitting and key not in (*WEIGHTS, "clip_gen")]
         entries.append(Entry(name, {**fitting, **settings}))
     slugs: dict[str, str] = {}
     for entry in entries:
@@ -113,7 +112,7 @@ def make_entries(
                 "give one of them another name"
             )
         slugs[entry.slug] = entry.name
-    return entries, left_out
+    return entries, without
 
 
 def obstacle(entry: Entry) -> str | None:

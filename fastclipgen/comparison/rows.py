@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastclipgen.comparison.plan import KEY, Slot
+from fastclipgen.config.run import RunConfig
 from fastclipgen.evaluation.judge import Verdict
 
 
@@ -130,9 +131,15 @@ def summarize(
 
 
 def common_settings(pictures: Sequence[Picture]) -> dict[str, Any]:
-    """The settled settings that all the pictures of an entry share."""
+    """The settled settings that all the pictures of an entry share, less those that are as without any choice."""
     first, *others = [picture.settings for picture in pictures] or [{}]
-    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
+    fields = RunConfig.model_fields
+    return {
+        name: value
+        for name, value in first.items()
+        if all(other.get(name) == value for other in others)
+        and not (name in fields and value == fields[name].get_default())
+    }
 
 
 def judged_by(judge: str) -> str:
