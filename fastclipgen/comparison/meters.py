@@ -20,8 +20,8 @@ class Peak:
     """The most memory that this process holds from now on.
 
     CUDA: tensors on the device, models among them. CPU: the process's resident memory beyond what it has now, so that
-    the libraries that are loaded already do not count; where the system cannot forget an earlier peak, that is a lower
-    bound until it is passed. Elsewhere it is not known.
+    the libraries that are loaded already do not count (a system that cannot forget an earlier peak may tell that one).
+    Elsewhere it is not known.
     """
 
     def __init__(self, device: torch.device) -> None:
