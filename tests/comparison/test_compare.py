@@ -72,7 +72,8 @@ def test_all_is_drawn_measured_and_written(tmp_path: Path) -> None:
 
 
 def test_scores_of_the_file_are_those_of_the_run(tmp_path: Path) -> None:
-    plan = plan_in(tmp_path, "pixels", prompts=("a red circle on a blue background",))
+    large = "pixels: pixels width=64 height=64"  # small pictures are enlarged for the CLIP, in another way there
+    plan = plan_in(tmp_path, large, prompts=("a red circle on a blue background",))
     [picture] = run(plan, Drawer()).pictures
     assert picture.metadata is not None
     assert picture.guide is not None
