@@ -39,7 +39,8 @@ class Picture:
         return (self.metadata or {}).get("settings", {})
 
     def cost(self, name: str) -> Any:
-        """What drawing it took: "seconds", "compile_seconds", "peak_bytes", "drawn_together" or "device"."""
+        """What drawing it took: "seconds", "compile_seconds", "peak_bytes", "drawn_together" or "device"; and "finite":
+        False where the run broke and this is its last good state."""
         return (self.metadata or {}).get(KEY, {}).get(name)
 
     def as_dict(self, judges: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -61,6 +62,7 @@ class Picture:
             "drawn_together": self.cost("drawn_together"),
             "peak_bytes": self.cost("peak_bytes"),
             "device": self.cost("device"),
+            "finite": self.cost("finite"),
             "loss": (self.metadata or {}).get("scores", {}).get("loss"),
             "steps": (self.metadata or {}).get("steps_done"),
             "width": self.settings.get("width"),
