@@ -25,7 +25,7 @@ thead th:first-child { background: var(--card); }
 th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
-.row { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); }
+.row { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 45%), 1fr)); }
 figure { margin: 0; background: var(--card); border-radius: 8px; overflow: hidden; }
 figure img, .none { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; }
 .none { display: grid; place-items: center; color: var(--soft); }

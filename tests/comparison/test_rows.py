@@ -74,8 +74,8 @@ def test_csv_has_a_row_for_each_picture(pictures: list[Picture]) -> None:
     first, second, third = csv.DictReader(io.StringIO(text))
     assert list(first) == [
         "entry", "prompt", "seed", "file", "guide_score", "score_by_J", "colours_right", "shape_right", "all_right",
-        "spectrum_alarm", "seconds", "compile_seconds", "drawn_together", "peak_bytes", "device", "finite", "loss", "steps",
-        "width", "height", "error",
+        "spectrum_alarm", "seconds", "compile_seconds", "drawn_together", "peak_bytes", "device", "finite", "loss",
+        "steps", "width", "height", "error",
     ]  # fmt: skip
     assert first["file"] == "pictures/p-q/a-red-circle-on-a-blue-background-0.png"
     assert (first["guide_score"], first["all_right"], first["spectrum_alarm"], first["error"]) == (
