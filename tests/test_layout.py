@@ -43,8 +43,9 @@ MAY_IMPORT["clip_gen"] = BELOW_API | {"config", "result"}
 MAY_IMPORT["api"] = BELOW_API | {"config", "result", "clip_gen"}
 MAY_IMPORT["film"] = BELOW_API | {"config", "result", "api"}
 MAY_IMPORT["evaluation"] = BELOW_API | {"config", "clip_gen", "api"}
+MAY_IMPORT["comparison"] = BELOW_API | {"config", "result", "clip_gen", "api", "evaluation"}
 MAY_IMPORT["__init__"] = {"api", "engine", "film", "generators", "perceptors"}
-MAY_IMPORT["cli"] = BELOW_API | {"config", "clip_gen", "api", "film", "evaluation", "training", "doctor"}
+MAY_IMPORT["cli"] = BELOW_API | {"config", "clip_gen", "api", "film", "comparison", "evaluation", "training", "doctor"}
 MAY_IMPORT["__main__"] = {"cli"}
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import typing
-from collections.abc import Sequence
 from typing import Any
 
-from fastclipgen.config.run import RunConfig
-from fastclipgen.errors import UserError, unknown
+from fastclipgen.config.texts import parse_settings
+from fastclipgen.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,33 +39,6 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     for name, value in parse_settings(args.set).items():
         if name in settings:
             raise UserError(f"'{name}' is given by --{name} and by --set; give it once")
-        settings[name] = value
-    return settings
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """SETTING=VALUE texts -> values for RunConfig, which gives numbers and switches their types.
-
-    A value that begins with [ or { is JSON; other values of settings that are lists are collected. Raises UserError.
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        name = name.strip().replace("-", "_")
-        if not equals:
-            raise UserError(f"expected --set SETTING=VALUE, got '{pair}'")
-        if name not in RunConfig.model_fields:
-            raise unknown("setting", name, RunConfig.model_fields)
-        value: Any = text
-        if text.startswith(("[", "{")):
-            try:
-                value = json.loads(text)
-            except ValueError as error:
-                raise UserError(f"--set {name}: expected JSON after '{text[0]}', got '{text}' ({error})") from None
-        elif _is_list(RunConfig.model_fields[name].annotation):
-            value = [*settings.get(name, []), text]
-        elif name in settings:
-            raise UserError(f"--set {name} is given twice; give it once")
         settings[name] = value
     return settings
 
@@ -104,8 +75,3 @@ def run(args: argparse.Namespace) -> int:
     for path in saved:
         reporter.notice(f"wrote {path}")
     return 0
-
-
-def _is_list(annotation: Any) -> bool:
-    """Whether a setting of this type is a list, or a list or nothing."""
-    return typing.get_origin(annotation) is list or any(_is_list(part) for part in typing.get_args(annotation))

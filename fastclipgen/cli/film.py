@@ -35,7 +35,7 @@ def add_film_arguments(parser: argparse.ArgumentParser, place: str, fps: float) 
 def run_film(args: argparse.Namespace, plan: Plan, steps: int, fps: float) -> int:
     """Make the pictures of a plan with the settings that the options ask for, `steps` where they name none. Returns the
     exit code; raises UserError, also at the end where pictures had to be skipped."""
-    from fastclipgen.cli.session import memory_errors  # loads torch
+    from fastclipgen.config.resources import memory_errors  # loads torch
     from fastclipgen.film.film import Film
     from fastclipgen.outputs.images import DEFAULT_QUALITY
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from fastclipgen.api import Job, make_job
@@ -13,24 +12,10 @@ from fastclipgen.cli.files import Files
 from fastclipgen.cli.report import Reporter
 from fastclipgen.cli.stop import Stop
 from fastclipgen.clip_gen.job import SampleJob
+from fastclipgen.config.resources import memory_errors
 from fastclipgen.config.run import RunConfig
-from fastclipgen.engine.memory import is_out_of_memory
 from fastclipgen.errors import UserError
 from fastclipgen.weights.transfer import bars
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turns memory that runs out into a UserError that says what to do."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise UserError(
-            "the device ran out of memory; use a smaller --size or --clip model, fewer --views or --rows, or a "
-            "smaller -n"
-        ) from error
 
 
 class Session:

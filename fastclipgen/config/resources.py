@@ -5,7 +5,8 @@ Unlike the rest of this folder it loads torch. Knows nothing of pictures or file
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -18,6 +19,7 @@ from fastclipgen.engine.compile_choice import Choice
 from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.engine.race import Race
 from fastclipgen.engine.recipe import Guide
+from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Generator
 from fastclipgen.ops import library
 from fastclipgen.perceptors.base import FrozenPerceptor
@@ -29,6 +31,20 @@ STEP_SETTINGS = {
     "precision", "backend", "memory", "image_prompt_recut", "spot", "spot_off", "target_images", "target_pixels",
     "init_weight", "init_weight_dist", "init_weight_cos", "init_weight_decay", "init_weight_pixels",
 }  # fmt: skip
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns memory that runs out into a UserError that says what to do."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not memory.is_out_of_memory(error):
+            raise
+        raise UserError(
+            "the device ran out of memory; use a smaller --size or --clip model, fewer --views or --rows, or a "
+            "smaller -n"
+        ) from error
 
 
 def estimate_memory(

@@ -1,7 +1,8 @@
 """A file appears complete under a free name, or not at all. Knows nothing of what the bytes mean.
 
 The bytes go to a temporary file in the same folder; a hard link then gives them the final name. The link fails where
-the name exists, so two processes can never take the same name, and no empty file marks a reserved one.
+the name exists, so two processes can never take the same name, and no empty file marks a reserved one. Only
+`replace_file` writes over a file.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from fastclipgen.errors import UserError
 from fastclipgen.outputs.naming import IMAGE_SUFFIXES, NameFields, Target, expand, free_path
@@ -84,6 +86,20 @@ def write_file(target: Target, data: bytes) -> Path:
         with writing_errors(target.path):
             output.file.write(data)
         return output.commit()
+
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """What `write` writes under a temporary name in the same folder, then a rename over whatever has the name: a kill
+    leaves the old file or the new one. For files of a run that grow with it. Raises UserError where it cannot be
+    written."""
+    temporary = path.with_suffix(".tmp")
+    with writing_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
 
 
 def check_writable(

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from fastclipgen.outputs.atomic import writing_errors
-
-
-def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """What `write` writes under a temporary name in the same folder, then a rename: a kill leaves the old file or the
-    new one. Raises UserError where it cannot be written."""
-    temporary = path.with_suffix(".tmp")
-    with writing_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+from fastclipgen.outputs.atomic import replace_file, writing_errors
 
 
 def save_atomically(state: dict[str, Any], path: Path) -> None:

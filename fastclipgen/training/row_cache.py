@@ -18,9 +18,8 @@ from numpy.typing import DTypeLike
 from tqdm import tqdm
 
 from fastclipgen.errors import UserError
-from fastclipgen.outputs.atomic import writing_errors
+from fastclipgen.outputs.atomic import replace_file, writing_errors
 from fastclipgen.training import processes
-from fastclipgen.training.files import replace_file
 
 Columns = Mapping[str, tuple[DTypeLike, int]]  # of every array: what a number is, and how many there are in a row
 

@@ -10,8 +10,8 @@ import torch
 
 from fastclipgen.engine.compiled import obstacle
 from fastclipgen.errors import UserError
+from fastclipgen.outputs.atomic import replace_file
 from fastclipgen.training import processes
-from fastclipgen.training.files import replace_file
 from fastclipgen.training.loop import Task, Training, TrainOptions
 
 REPAID_FROM = 300  # steps, by torch.compile

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fastclipgen.cli import evaluate, main
+from fastclipgen.config.run import RunConfig
 from fastclipgen.errors import UserError
 from fastclipgen.evaluation import drawing
 from fastclipgen.evaluation.judge import judge
@@ -42,7 +43,7 @@ def test_options_become_settings() -> None:
         "schedule": "drops:0.5=0.1",
         "negative": ["a", "b"],
     }
-    config = evaluate.RunConfig(prompts=["a red star"], **found)
+    config = RunConfig(prompts=["a red star"], **found)
     assert (config.width, config.keep_best) == (96, True)
 
 

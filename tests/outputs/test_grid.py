@@ -69,3 +69,33 @@ def test_mistakes():
         contact_sheet([plain(0)], ["a", "b"])
     with pytest.raises(UserError, match="columns=0"):
         contact_sheet([plain(0)], columns=0)
+
+
+def test_heads_stand_above_and_beside_the_pictures():
+    pictures = [plain(value) for value in (10, 20, 30, 40, 50, 60)]
+    sheet = contact_sheet(pictures, columns=3, padding=4)
+    headed = contact_sheet(pictures, column_heads=["a", "b", "c"], row_heads=["x", "y"], padding=4)
+    above, left = headed.shape[0] - sheet.shape[0], headed.shape[1] - sheet.shape[1]
+    assert left == 30 + 4  # one column more
+    assert headed[above:, left:].tolist() == sheet.tolist()
+    ink = headed < 128
+    assert [bool(ink[:above, 34 + 4 + 34 * n : 34 + 34 + 34 * n].any()) for n in range(3)] == [True] * 3
+    assert not ink[:above, :34].any()
+    assert [bool(ink[above + 4 + 24 * n : above + 24 + 24 * n, :34].any()) for n in range(2)] == [True] * 2
+
+
+def test_long_heads_make_room_and_stand_on_their_pictures():
+    headed = contact_sheet([plain(200)] * 2, column_heads=["word " * 5, "w"], padding=0, background=(255, 255, 255))
+    above = headed.shape[0] - 20
+    short = np.flatnonzero((headed[:above, 30:] < 128).any((1, 2)))
+    long = np.flatnonzero((headed[:above, :30] < 128).any((1, 2)))
+    assert short.min() > above / 2 > long.min()
+    beside = contact_sheet([plain(200)], row_heads=["word " * 5], padding=0)
+    assert beside.shape[0] > 20
+
+
+def test_heads_must_be_as_many_as_what_they_are_for():
+    with pytest.raises(UserError, match="one head a row but got 1 heads for 2 rows"):
+        contact_sheet([plain(0)] * 4, row_heads=["a"])
+    with pytest.raises(UserError, match="one head a column but got 3 heads for 2 columns"):
+        contact_sheet([plain(0)] * 4, column_heads=["a", "b", "c"], columns=2)

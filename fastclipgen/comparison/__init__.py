@@ -1,0 +1,1 @@
+"""Generators side by side: the same prompts and seeds, one sheet, one table."""
