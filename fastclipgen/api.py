@@ -168,7 +168,16 @@ class Job:
     ) -> Iterator[list[Result]]:
         """Make the pictures, a batch at a time, in order. A batch that is interrupted gives what it has; no other
         begins after it."""
-        return self.optimise(self.pictures, None, callbacks, interrupted)
+        return self.draw(self.pictures, callbacks, interrupted)
+
+    def draw(
+        self,
+        pictures: Sequence[Picture],
+        callbacks: Sequence[Callback] = (),
+        interrupted: Callable[[], bool] | None = None,
+    ) -> Iterator[list[Result]]:
+        """`run` for these pictures instead of the job's own."""
+        return self.optimise(pictures, None, callbacks, interrupted)
 
     def optimise(
         self,
@@ -195,6 +204,16 @@ class Job:
                     finished(p, result, row, self.settings(p), self.aims.names(p.prompt), self.clips, self.given)
                     for row, p in enumerate(batch)
                 ]
+
+    def foretell(self, pictures: int) -> tuple[int, float]:
+        """(bytes, seconds) that a batch of so many pictures takes, as far as it can be told without drawing any."""
+        config = self.config
+        network = self.generator if config.generator in WEIGHTS else None
+        eyes = [one.perceptor for one in self.loaded]
+        size = resources.estimate_memory(config, eyes, pictures, self.device, network).total * (config.tracks or 1)
+        costs = resources.costs_of_step(config, self.recipe.guides, pictures, self.device)
+        step = costs.step * (1 - costs.gain) if self.compiling.on else costs.step
+        return size, self.steps * step
 
     def warm_up(self) -> WarmUp:
         """Compile the step of this run, fill the disk cache, and remember what it cost and what it gains; no picture is

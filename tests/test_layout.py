@@ -44,8 +44,11 @@ MAY_IMPORT["api"] = BELOW_API | {"config", "result", "clip_gen"}
 MAY_IMPORT["film"] = BELOW_API | {"config", "result", "api"}
 MAY_IMPORT["evaluation"] = BELOW_API | {"config", "clip_gen", "api"}
 MAY_IMPORT["comparison"] = BELOW_API | {"config", "result", "clip_gen", "api", "evaluation"}
+MAY_IMPORT["jobs"] = BELOW_API | {"config", "result", "clip_gen", "api"}
 MAY_IMPORT["__init__"] = {"api", "engine", "film", "generators", "perceptors"}
-MAY_IMPORT["cli"] = BELOW_API | {"config", "clip_gen", "api", "film", "comparison", "evaluation", "training", "doctor"}
+MAY_IMPORT["cli"] = BELOW_API | {
+    "config", "clip_gen", "api", "film", "jobs", "comparison", "evaluation", "training", "doctor",
+}  # fmt: skip
 MAY_IMPORT["__main__"] = {"cli"}
 
 

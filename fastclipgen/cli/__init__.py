@@ -21,6 +21,7 @@ from fastclipgen.errors import UserError
 # name -> (module with add_arguments(parser) and run(args) -> int, help)
 COMMANDS = {
     "generate": ("fastclipgen.cli.generate", "make pictures (the default: `fastclipgen PROMPT`)"),
+    "batch": ("fastclipgen.cli.batch", "draw the rows of a file, thousands of them, resumable"),
     "info": ("fastclipgen.cli.info", "show what is stored in a picture"),
     "style": ("fastclipgen.cli.style", "draw the frames of a video, each from itself"),
     "animate": ("fastclipgen.cli.animate", "draw the pictures of a folder round by round, each under its neighbour"),
@@ -37,7 +38,8 @@ COMMANDS = {
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
    or: fastclipgen COMMAND ...
-       (generate, info, style, animate, rerun, warmup, models, download, train, bridge, compare, eval, bench, doctor)
+       (generate, batch, info, style, animate, rerun, warmup, models, download, train, bridge, compare, eval,
+        bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 
@@ -83,7 +85,7 @@ def _run(arguments: list[str]) -> int:
         print(SHORT_HELP, file=sys.stderr)
         return 2
     command = arguments[0] if arguments[0] in COMMANDS else None
-    events = "--json" in arguments and command in (None, "generate", "style", "animate", "rerun", "warmup")
+    events = "--json" in arguments and command in (None, "generate", "batch", "style", "animate", "rerun", "warmup")
     try:
         args = make_parser(command or "generate").parse(arguments[1:] if command else arguments)
         return importlib.import_module(COMMANDS[command or "generate"][0]).run(args)

@@ -19,20 +19,24 @@ DEFAULT_OUTPUT = "outputs/{slug}-{seed}.png"
 
 def size(text: str) -> tuple[int, int]:
     """WxH or one side -> (width, height)."""
-    parts = text.lower().split("x")
+    from fastclipgen.config.texts import parse_size
+
     try:
-        sides = [int(part) for part in parts]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT or one side in pixels, got '{text}'")
-    return sides[0], sides[-1]
+        return parse_size(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
-    """What decides the pictures; shared with `warmup`."""
+def add_setting_arguments(parser: argparse.ArgumentParser, prompts: bool = True) -> None:
+    """What decides the pictures; shared with `warmup` and `batch`, which takes no `prompts` but a file of them."""
     add = parser.add_argument
-    add("prompts", nargs="*", metavar="PROMPT", help="one picture each; `|` joins prompts in one; TEXT[:WEIGHT[:STOP]]")
+    if prompts:
+        add(
+            "prompts",
+            nargs="*",
+            metavar="PROMPT",
+            help="one picture each; `|` joins prompts in one; TEXT[:WEIGHT[:STOP]]",
+        )
     group = parser.add_argument_group("what to draw")
     add = group.add_argument
     add("--negative", action="append", default=[], metavar="PROMPT", help="move away from this, in all pictures")
@@ -158,9 +162,9 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     speech.add_argument("--json", action="store_true", help="print one JSON line per event on stdout")
 
 
-def config_of(args: argparse.Namespace) -> RunConfig:
-    """The settings that the options ask for. Raises UserError."""
-    from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
+def values_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the options ask for, as values for config.run.make_config. Raises UserError."""
+    from fastclipgen.config.run import WEIGHTS, RunConfig
     from fastclipgen.config.sampling import CLIP_GEN
 
     values: dict[str, Any] = {name: getattr(args, name) for name in RunConfig.model_fields if hasattr(args, name)}
@@ -177,7 +181,14 @@ def config_of(args: argparse.Namespace) -> RunConfig:
         from fastclipgen.generators.registry import parse_options
 
         values["generator_options"] = parse_options(generator, args.generator_option)
-    return make_config(values)
+    return values
+
+
+def config_of(args: argparse.Namespace) -> RunConfig:
+    """The settings that the options ask for. Raises UserError."""
+    from fastclipgen.config.run import make_config
+
+    return make_config(values_of(args))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -102,12 +103,17 @@ class SampleJob:
             ready = models(self.loaded, self.networks.vqgan)
             self.refiner = refiner(prepare.refining(config), models=ready, perceptors=perceptors, notice=notice)
         self.compiling = prepare.compiling(config, self.device) if self.refiner is None else self.refiner.compiling
-        self.requests = max(1, len(config.prompts)) * config.count  # of a prompt and a seed
-        self.layout = prepare.layout_of(config, self.networks, self.requests, self.device, notice)
+        prompts = config.prompts or [""]
+        self._rows = {prompt: row for row, prompt in enumerate(prompts)}  # of the aims
+        self.asked = [  # a prompt and a seed each
+            Picture(prompt, (config.seed or 0) + index, index)
+            for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
+        ]
+        self.layout = prepare.layout_of(config, self.networks, len(self.asked), self.device, notice)
         rows = config.rows if config.deterministic else self.layout.rows
         self.config = config.model_copy(update={"rows": rows, "compile": "on" if self.compiling.on else "off"})
         # in order; those of one prompt and seed from the best to the worst
-        self.pictures = [self._picture(request, rank) for request in range(self.requests) for rank in range(self._keep)]
+        self.pictures = [self._kept(picture, rank) for picture in self.asked for rank in range(self._keep)]
         self.aims = prepare.aims_of(config, self.eye, self.device, notice)
         way = Way(self.compiling.on, strict=config.compile == "on")
         self.drawer = Drawer(self.networks.transformer, self.layout.rows, prepare.choice_of(config), way, notice)
@@ -130,7 +136,7 @@ class SampleJob:
 
     def ticks(self, steps: int) -> int:
         """How often callbacks are called where pictures take so many steps."""
-        requests, group = self.requests, self.layout.group
+        requests, group = len(self.asked), self.layout.group
         tokens = self.layout.batches(requests, len(self.candidates)) * self.networks.transformer.geometry.block
         if self.refiner is None:
             return tokens
@@ -149,6 +155,15 @@ class SampleJob:
         """Make the pictures, some prompts at a time, in order. Where a callback stops the run while tokens are drawn,
         the best of the candidates that are finished are its last pictures; `interrupted` is asked between prompts and
         by the optimisation."""
+        return self.draw(self.asked, callbacks, interrupted)
+
+    def draw(
+        self,
+        asked: Sequence[Picture],
+        callbacks: Sequence[Callback] = (),
+        interrupted: Callable[[], bool] | None = None,
+    ) -> Iterator[list[Result]]:
+        """`run` for these prompts, each one of the run's, and seeds; `keep` pictures of each."""
         stopped = False
 
         def watch(info: TokenInfo) -> bool:
@@ -161,10 +176,10 @@ class SampleJob:
             return stopped or (interrupted is not None and interrupted())
 
         with self._modes():
-            for first in range(0, self.requests, self.layout.group):
+            for first in range(0, len(asked), self.layout.group):
                 if first and over():
                     return
-                samples = self._sample(first, watch)
+                samples = self._sample(asked[first : first + self.layout.group], watch)
                 if self.refiner is not None:
                     yield from self._refined(self.refiner, samples, callbacks, over)
                 elif samples:
@@ -181,11 +196,10 @@ class SampleJob:
             yield
 
     @torch.no_grad()
-    def _sample(self, first: int, watch: Callable[[TokenInfo], bool]) -> list[Sample]:
-        """The kept candidates of the requests from `first` on that go together; none where none was finished."""
-        requests = range(first, min(first + self.layout.group, self.requests))
-        prompts = [request // self.config.count for request in requests]
-        seeds = torch.tensor([self._seed(request) for request in requests], dtype=torch.int64, device=self.device)
+    def _sample(self, asked: Sequence[Picture], watch: Callable[[TokenInfo], bool]) -> list[Sample]:
+        """The kept candidates of prompts and seeds that go together; none where none was finished."""
+        prompts = [self._rows[picture.prompt] for picture in asked]
+        seeds = torch.tensor([picture.seed for picture in asked], dtype=torch.int64, device=self.device)
         numbers = self.candidates
         tokens = self.drawer.draw(self.aims.conditions[prompts], seeds, numbers, watch)
         if tokens is None:
@@ -201,13 +215,13 @@ class SampleJob:
         )
         return [
             Sample(
-                self._picture(request, rank),
+                self._kept(picture, rank),
                 numbers[candidate],
                 rank + 1 if self.config.candidate is None else None,
                 similarity,
                 ranked.tokens[row, rank],
             )
-            for row, request in enumerate(requests)
+            for row, picture in enumerate(asked)
             for rank, (candidate, similarity) in enumerate(
                 zip(ranked.candidates[row].tolist(), ranked.similarities[row].tolist(), strict=True)
             )
@@ -217,7 +231,7 @@ class SampleJob:
     def _result(self, sample: Sample) -> Result:
         """The picture of a sample, decoded alone: made again it will be alone, and a batch may round otherwise."""
         image = ((self.networks.decode(sample.tokens[None])[0] + 1) / 2).clamp(0, 1)
-        own = sample.picture.index // self._keep // self.config.count
+        own = self._rows[sample.picture.prompt]
         targets = self.aims.targets.at(torch.tensor([own], device=self.device))
         seen = encode_picture(self.eye, image)[None, None]  # [1, 1, E]
         loss, similarities = cosine_loss(
@@ -243,9 +257,6 @@ class SampleJob:
     def _keep(self) -> int:
         return self.config.keep or 1
 
-    def _seed(self, request: int) -> int:
-        return (self.config.seed or 0) + request
-
-    def _picture(self, request: int, rank: int) -> Picture:
-        prompts = self.config.prompts or [""]
-        return Picture(prompts[request // self.config.count], self._seed(request), request * self._keep + rank)
+    def _kept(self, asked: Picture, rank: int) -> Picture:
+        """The picture that a kept candidate becomes; its index counts what was kept of those asked for before it."""
+        return replace(asked, index=asked.index * self._keep + rank)

@@ -15,7 +15,7 @@ from fastclipgen import __version__
 from fastclipgen.config.aims import most_columns
 from fastclipgen.config.run import RunConfig, parse_memory
 from fastclipgen.engine import compile_choice, compiled, memory
-from fastclipgen.engine.compile_choice import Choice
+from fastclipgen.engine.compile_choice import Choice, Costs
 from fastclipgen.engine.micro_batch import Cut
 from fastclipgen.engine.race import Race
 from fastclipgen.engine.recipe import Guide
@@ -100,11 +100,17 @@ def choose_compiling(
         return Choice(False, "a compiler may add in another order on another day, and the run is deterministic")
     if given and config.compile == "auto":
         return Choice(False, "what a module given in Python does at each call is not known")
+    costs = costs_of_step(config, guides, batch, device)
+    return compile_choice.choose(config.compile, (config.steps or 0) * batches, costs, compiled.obstacle(device))
+
+
+def costs_of_step(config: RunConfig, guides: Sequence[Guide], batch: int, device: torch.device) -> Costs:
+    """What a step of `batch` pictures costs: as `fastclipgen warmup` has measured it here, or a guess."""
     costs = compile_choice.recall(compiled.cache_folder(), kind_of_step(config, batch, device))
     if costs is None:
         parts = [(batch * tracks, share) for tracks, share in _race(config).parts]
         costs = compile_choice.guess(guides, parts, device)
-    return compile_choice.choose(config.compile, (config.steps or 0) * batches, costs, compiled.obstacle(device))
+    return costs
 
 
 def kind_of_step(config: RunConfig, batch: int, device: torch.device) -> str:

@@ -46,6 +46,18 @@ def _is_list(annotation: Any) -> bool:
     return typing.get_origin(annotation) is list or any(_is_list(part) for part in typing.get_args(annotation))
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT or one side, in pixels -> (width, height). Raises UserError."""
+    parts = text.lower().split("x")
+    try:
+        sides = [int(part) for part in parts]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise UserError(f"expected WIDTHxHEIGHT or one side in pixels, got '{text}'")
+    return sides[0], sides[-1]
+
+
 def read_prompts(path: str) -> list[str]:
     """The prompts in a text file, one a line; empty lines and those that begin with # say nothing. Raises UserError for
     a file that cannot be read or holds none."""

@@ -52,7 +52,7 @@ def save_image(
     versions go into the file; None writes none of it. Complete or not there at all; raises UserError.
     """
     target = expand(template, fields, tag=tag)
-    return write_file(target, _encode(picture, _FORMATS[target.suffix.lower()], metadata, quality))
+    return write_file(target, encode(picture, _FORMATS[target.suffix.lower()], metadata, quality))
 
 
 def check_output(
@@ -67,13 +67,17 @@ def check_output(
     check_writable(template, fields)
     file_format = _FORMATS[expand(template, fields).suffix.lower()]
     _check_size(*size, file_format)
-    _encode(np.zeros((1, 1, 3), np.uint8), file_format, metadata, quality)
+    encode(np.zeros((1, 1, 3), np.uint8), file_format, metadata, quality)
 
 
-def _encode(
-    picture: np.ndarray | torch.Tensor, file_format: str, metadata: Mapping[str, Any] | None, quality: int
+def encode(
+    picture: np.ndarray | torch.Tensor,
+    file_format: str,
+    metadata: Mapping[str, Any] | None,
+    quality: int = DEFAULT_QUALITY,
 ) -> bytes:
-    """The bytes of the file, made in memory so that errors of the disk and of the encoder stay apart."""
+    """The bytes of a file of that format of Pillow's, made in memory so that errors of the disk and of the encoder stay
+    apart; arguments and errors as of `save_image`."""
     array = to_uint8(picture) if isinstance(picture, torch.Tensor) else picture
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise UserError(f"a picture must be a uint8 array [H, W, 3] but is {array.dtype} {list(array.shape)}")
