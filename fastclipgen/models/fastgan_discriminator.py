@@ -1,9 +1,9 @@
 """FastGAN's discriminator, which also paints again what it has seen. Knows nothing of losses, training or files.
 
 Liu et al., arXiv 2101.04775. A trunk from the picture down to 8 x 8, with excitations; a branch of its own for the
-small picture; decoders of their last maps, whose errors keep the features rich. Written from a description. There are two
-variants of it: the "upstream" one of the original program, and the "vendored" one that clipping-CLIP-to-GAN carries,
-beside which its generator was trained.
+small picture; decoders of their last maps, whose errors keep the features rich. Written from a description. There are
+two variants of it: the "upstream" one of the original program, and the "vendored" one that clipping-CLIP-to-GAN
+carries, beside which its generator was trained.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Geometry:
 
 
 class Painted(NamedTuple):
-    """Pictures [B, 3, s, s] in -1..1, from the last maps of trunk and small branch, and from a quarter of one before."""
+    """Pictures [B, 3, s, s] in -1..1, from the last maps of trunk and small branch, and a quarter of one before."""
 
     big: Tensor
     small: Tensor

@@ -1,7 +1,7 @@
 """DiffAugment: pictures changed at random before a discriminator sees them, true and drawn ones alike.
 
-Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", arXiv 2006.10738. Gradients pass, so that the
-generator learns through the changes and does not learn to draw them. A pure function: the random numbers are given.
+Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", arXiv 2006.10738. Gradients pass, so that
+the generator learns through the changes and does not learn to draw them. A pure function: the draws are given.
 """
 
 from __future__ import annotations
