@@ -94,7 +94,9 @@ def _discriminator_geometry(tensors: Tensors) -> discriminator.Geometry:
         size = 1024 // min(part for part in (4, 8, 16, 32) if f"down_{part}.main.0.weight" in tensors)
     base = len(tensors["down_64.main.0.weight"]) // 8
     judge = len(tensors["rf_small.0.main.0.weight"]) if vendored else None
-    return discriminator.Geometry(size, base, "vendored" if vendored else "upstream", judge)
+    # the first stage doubles the side to 16, where the width is 4 times the base; half of its channels are gates
+    decoder = len(tensors[f"decoder_big.main.{0 if vendored else 1}.1.weight"]) // 8
+    return discriminator.Geometry(size, base, "vendored" if vendored else "upstream", judge, decoder)
 
 
 def part(tensors: Tensors, network: str) -> dict[str, Tensor]:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from fastclipgen.models.fastgan import MULTIPLIERS, SIDES, BatchNorm, Excitation, Stage
 
 WIDTHS = {4: 16.0, 8: 16.0, 16: 8.0, 32: 4.0, 64: 2.0, 128: 1.0, 256: 0.5, 512: 0.25, 1024: 0.125}  # times the base
-DECODER_BASE = 32
 FINEST = 256  # pixels along the side of the trunk's finest map, where pictures have as many
 LAST = 8  # of the coarsest maps
 Variant = Literal["upstream", "vendored"]
@@ -27,15 +26,17 @@ Variant = Literal["upstream", "vendored"]
 class Geometry:
     """What the sizes of a discriminator's weights follow from.
 
-    size: pixels of a picture's side, 32, 64 ... 1024 (vendored: 512 and 1024). base: of all widths. judge: width of the
-    last map of the vendored variant's small branch; the other has no such map. Raises ValueError for a vendored one of
-    another size: below 512 pixels its trunk is too short for its last convolution.
+    size: pixels of a picture's side, 32, 64 ... 1024 (vendored: 512 and 1024). base: of the widths of trunk and branch;
+    decoder: of those of the decoders. judge: width of the last map of the vendored variant's small branch; the other
+    has no such map. Raises ValueError for a vendored one of another size: below 512 pixels its trunk is too short for
+    its last convolution.
     """
 
     size: int
     base: int = 64
     variant: Variant = "upstream"
     judge: int | None = None
+    decoder: int = 32
 
     def __post_init__(self) -> None:
         if self.variant == "vendored" and self.size < 512:
@@ -84,14 +85,14 @@ class Down(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A map [B, channels, 8, 8] -> pictures [B, 3, size, size] in -1..1. pooled: its layers are numbered from 1, after
-    a pool to 8 x 8 that such maps do not need."""
+    """A map [B, channels, 8, 8] -> pictures [B, 3, size, size] in -1..1; base: of its widths. pooled: its layers are
+    numbered from 1, after a pool to 8 x 8 that such maps do not need."""
 
-    def __init__(self, channels: int, size: int, pooled: bool) -> None:
+    def __init__(self, channels: int, size: int, base: int, pooled: bool) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Identity()] if pooled else []
         for side in (side for side in SIDES if LAST < side <= size):
-            outside = int(MULTIPLIERS[SIDES.index(side)] * DECODER_BASE)
+            outside = int(MULTIPLIERS[SIDES.index(side)] * base)
             layers.append(Stage(channels, outside, noisy=False))
             channels = outside
         self.main = nn.Sequential(*layers, nn.Conv2d(channels, 3, 3, padding=1, bias=False), nn.Tanh())
@@ -133,11 +134,11 @@ class Discriminator(nn.Module):
         if not upstream:
             self.rf_small = nn.Sequential(Down(end, judge, direct=False), nn.Conv2d(judge, 1, 4, bias=False))
 
-        self.decoder_big = Decoder(last, g.small, upstream)
-        self.decoder_part = Decoder(g.trunk(2 * LAST), g.small, upstream)
-        self.decoder_small = Decoder(end, g.small, upstream)
+        self.decoder_big = Decoder(last, g.small, g.decoder, upstream)
+        self.decoder_part = Decoder(g.trunk(2 * LAST), g.small, g.decoder, upstream)
+        self.decoder_small = Decoder(end, g.small, g.decoder, upstream)
 
-    def forward(self, big: Tensor, small: Tensor, quarter: int | None = None) -> tuple[Tensor, Painted | None]:
+    def forward(self, big: Tensor, small: Tensor, quarter: Tensor | None = None) -> tuple[Tensor, Painted | None]:
         """Pictures [B, 3, S, S] and [B, 3, s, s] (`geometry.small`), about -1..1 -> logits [B, n], and with the number
         of a quarter (see `quarter_of`) what the decoders make of them."""
         g = self.geometry
@@ -159,11 +160,11 @@ class Discriminator(nn.Module):
         return torch.cat(logits, 1), painted
 
 
-def quarter_of(x: Tensor, number: int) -> Tensor:
-    """A quarter [B, C, h/2, w/2] of maps or pictures [B, C, h, w]: 0 and 1 are the upper ones, 0 and 2 those at the
-    left."""
-    rows, columns = x.chunk(2, 2)[number // 2], number % 2
-    return rows.chunk(2, 3)[columns]
+def quarter_of(x: Tensor, number: Tensor) -> Tensor:
+    """A quarter [B, C, h/2, w/2] of maps or pictures [B, C, h, w]. number: int64 0-d; 0 and 1 are the upper ones, 0 and
+    2 those at the left."""
+    quarters = x.unflatten(3, (2, -1)).unflatten(2, (2, -1)).permute(2, 4, 0, 1, 3, 5).flatten(0, 1)
+    return quarters.index_select(0, number.reshape(1))[0]
 
 
 def _excitations(g: Geometry) -> list[tuple[int, int]]:

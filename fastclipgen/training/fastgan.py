@@ -49,8 +49,9 @@ SETTLING = 16  # batches that tell the norms of averaged weights what to expect
 class FastGANOptions:
     """What is trained besides TrainOptions; plain values, kept in the checkpoint.
 
-    judge: base width of the discriminator. augment: parts of diff_augment.POLICIES. flip: true pictures are mirrored
-    half of the time. reconstruction: weight of the decoders' errors. perceptual: named for the checkpoint.
+    judge: base width of the discriminator; its decoders have half of it. augment: parts of diff_augment.POLICIES.
+    flip: true pictures are mirrored half of the time. reconstruction: weight of the decoders' errors. perceptual: named
+    for the checkpoint.
     """
 
     geometry: Geometry
@@ -84,14 +85,18 @@ class FastGANTask:
         self.options, self.chosen, self.source, self.eye = options, chosen, source, eye
         self.perceptual, self.bf16, self.device = perceptual, bf16, device or torch.device("cpu")
         self.model = FastGAN(chosen.geometry)
-        self.discriminator = Discriminator(JudgeGeometry(chosen.geometry.size, chosen.judge))
+        self.discriminator = Discriminator(
+            JudgeGeometry(chosen.geometry.size, chosen.judge, decoder=max(1, chosen.judge // 2))
+        )
         for network in (self.model, self.discriminator):
             begin_as_dcgan(network)
             for layer in [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]:
                 spectral_norm(layer)
-            network.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            network.to(self.device)
+            if compiled:  # alone, gates and norms are slower so
+                network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._both: Callable[..., tuple[Tensor, Tensor]] = self.model.both
-        self._judge: Callable[..., tuple[Tensor, Painted | None]] = self.discriminator
+        self._judge: Callable[..., tuple[Tensor, Painted | None]] = self.discriminator.forward
         if compiled:
             use_cache_folder()
             self._both, self._judge = Compiled(self._both), Compiled(self._judge)
@@ -111,7 +116,7 @@ class FastGANTask:
         images = self.pictures(step)
         big = diff_augment(images, self.chosen.augment, self._uniform(len(images), NUMBERS))
         small = F.interpolate(big, size=self.model.geometry.small, mode="area")
-        quarter = step % 4
+        quarter = torch.full((), step % 4, dtype=torch.int64, device=self.device)
         self._drawn = self.draw(step)
         with self._autocast():
             told, painted = self._judge(big, small, quarter)

@@ -45,7 +45,7 @@ def made(geometry: Geometry) -> Discriminator:
 @torch.no_grad()
 def test_shapes(geometry: Geometry, logits: int) -> None:
     model, small = made(geometry), geometry.small
-    told, painted = model(*pictures(geometry), quarter=2)
+    told, painted = model(*pictures(geometry), quarter=torch.tensor(2))
     assert told.shape == (2, logits)
     assert painted is not None
     assert [tuple(picture.shape) for picture in painted] == [(2, 3, small, small)] * 3
@@ -67,7 +67,9 @@ def test_names_of_the_upstream_variant() -> None:
 
 
 @pytest.mark.parametrize(
-    "geometry", [Geometry(64, 4), Geometry(256, 8), Geometry(1024, 8), Geometry(512, 8, "vendored", 24)], ids=str
+    "geometry",
+    [Geometry(64, 4, decoder=2), Geometry(256, 8), Geometry(1024, 8), Geometry(512, 8, "vendored", 24, 8)],
+    ids=str,
 )
 @torch.no_grad()
 def test_files_of_the_original_program(geometry: Geometry) -> None:
@@ -79,11 +81,11 @@ def test_files_of_the_original_program(geometry: Geometry) -> None:
     tensors = {f"d.module.{name}": tensor for name, tensor in plain.state_dict().items()}
     assert any(name.endswith("weight_orig") for name in tensors)
     model = build_discriminator({"g.init.init.0.weight": torch.ones(1), **tensors}, "all_1.pth")
-    assert (model.geometry.size, model.geometry.base, model.geometry.variant) == (
-        geometry.size, geometry.base, geometry.variant
-    )  # fmt: skip
-    assert model.geometry.judge == geometry.judge
-    ours, theirs = model(*pictures(geometry), quarter=1), plain(*pictures(geometry), quarter=1)
+    assert model.geometry == geometry
+    ours, theirs = (
+        model(*pictures(geometry), quarter=torch.tensor(1)),
+        plain(*pictures(geometry), quarter=torch.tensor(1)),
+    )
     torch.testing.assert_close(ours[0], theirs[0], atol=1e-4, rtol=1e-3)
     for one, two in zip(ours[1], theirs[1], strict=True):
         torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-3)
@@ -91,8 +93,8 @@ def test_files_of_the_original_program(geometry: Geometry) -> None:
 
 def test_quarters() -> None:
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert [quarter_of(x, number)[0, 0, 0, 0].item() for number in range(4)] == [0, 2, 8, 10]
-    assert quarter_of(x, 3).tolist() == [[[[10, 11], [14, 15]]]]
+    assert [quarter_of(x, torch.tensor(number))[0, 0, 0, 0].item() for number in range(4)] == [0, 2, 8, 10]
+    assert quarter_of(x, torch.tensor(3)).tolist() == [[[[10, 11], [14, 15]]]]
 
 
 @torch.no_grad()
@@ -102,7 +104,7 @@ def test_the_quarter_is_that_of_the_trunks_map() -> None:
     seen: list[Tensor] = []
     model.get_submodule("down_32").register_forward_hook(lambda module, given, out: seen.append(out))
     model.decoder_part.register_forward_hook(lambda module, given, out: seen.append(given[0]))
-    model(*pictures(geometry), quarter=2)
+    model(*pictures(geometry), quarter=torch.tensor(2))
     assert torch.equal(seen[1], seen[0][:, :, 8:, :8])
 
 
