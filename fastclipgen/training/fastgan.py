@@ -38,7 +38,7 @@ from fastclipgen.training.vq_losses import Perceptual
 from fastclipgen.training.vqgan import as_input
 
 BETAS = (0.5, 0.999)
-HELD_OUT = 1024  # pictures for the metrics, and as many drawn ones
+HELD_OUT = 512  # pictures for the metrics, and as many drawn ones
 SHOWN = 8  # columns of the sheet: a row of true pictures above ROWS_SHOWN of drawn ones
 ROWS_SHOWN = 4
 ROWS = 64  # pictures at a time when nothing is learned
