@@ -49,13 +49,13 @@ SETTLING = 16  # batches that tell the norms of averaged weights what to expect
 class FastGANOptions:
     """What is trained besides TrainOptions; plain values, kept in the checkpoint.
 
-    judge: base width of the discriminator; its decoders have half of it. augment: parts of diff_augment.POLICIES.
+    judge_channels: base width of the discriminator; its decoders have half of it. augment: parts of diff_augment.POLICIES.
     flip: true pictures are mirrored half of the time. reconstruction: weight of the decoders' errors. perceptual: named
     for the checkpoint.
     """
 
     geometry: Geometry
-    judge: int = 64
+    judge_channels: int = 64
     augment: tuple[str, ...] = ()
     flip: bool = False
     reconstruction: float = 1.0
@@ -86,7 +86,7 @@ class FastGANTask:
         self.perceptual, self.bf16, self.device = perceptual, bf16, device or torch.device("cpu")
         self.model = FastGAN(chosen.geometry)
         self.discriminator = Discriminator(
-            JudgeGeometry(chosen.geometry.size, chosen.judge, decoder=max(1, chosen.judge // 2))
+            JudgeGeometry(chosen.geometry.size, chosen.judge_channels, decoder=max(1, chosen.judge_channels // 2))
         )
         for network in (self.model, self.discriminator):
             begin_as_dcgan(network)
@@ -100,7 +100,7 @@ class FastGANTask:
         if compiled:
             use_cache_folder()
             self._both, self._judge = Compiled(self._both), Compiled(self._judge)
-        partner = Partner(self.discriminator, BETAS, loss=self.judge)
+        partner = Partner(self.discriminator, BETAS, loss=self.discriminator_loss)
         settings = asdict(chosen) | {"size": source.size, **source.identity()}
         best = Best("kernel_distance", largest=False)
         self.recipe = Recipe(BETAS, None, {"discriminator": partner}, best, self.sheet, settings)
@@ -110,17 +110,17 @@ class FastGANTask:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
-    def judge(self, step: int, turn: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def discriminator_loss(self, step: int, turn: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The discriminator's loss: true pictures above about 1, drawn ones below about -1, and how far the true ones
         are from those painted again."""
         images = self.pictures(step)
         big = diff_augment(images, self.chosen.augment, self._uniform(len(images), NUMBERS))
         small = F.interpolate(big, size=self.model.geometry.small, mode="area")
         quarter = torch.full((), step % 4, dtype=torch.int64, device=self.device)
-        self._drawn = self.draw(step)
+        large, little = self._drawn = self.draw(step)
         with self._autocast():
             told, painted = self._judge(big, small, quarter)
-            imagined, _ = self._judge(*(self._changed([x.detach() for x in self._drawn])))
+            imagined, _ = self._judge(*self._changed((large.detach(), little.detach())))
         assert painted is not None
         wanted = self._smoothed(told)
         true = F.relu(wanted - told.float()).mean()

@@ -65,7 +65,7 @@ def test_a_tiny_one_from_options_to_files(cli: Callable, folder: Path, monkeypat
     assert model.geometry == Geometry.usual(32, 8, 5)
     record = json.loads((folder / "run" / "metrics.json").read_text())
     assert record["held_out"].keys() == {"kernel_distance", "diversity"}
-    assert (record["size"], record["augment"], record["judge"]) == (32, [], 8)
+    assert (record["size"], record["augment"], record["judge_channels"]) == (32, [], 8)
     again = cli("train", "fastgan", *TINY, "--evaluate-every", "2")
     assert "going on from step 3 of 3" in again.out
 

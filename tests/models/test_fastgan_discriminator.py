@@ -102,8 +102,8 @@ def test_the_quarter_is_that_of_the_trunks_map() -> None:
     geometry = Geometry(64, 4)
     model = made(geometry)
     seen: list[Tensor] = []
-    model.get_submodule("down_32").register_forward_hook(lambda module, given, out: seen.append(out))
-    model.decoder_part.register_forward_hook(lambda module, given, out: seen.append(given[0]))
+    model.get_submodule("down_32").register_forward_hook(lambda module, given, out: seen.append(out.clone()))
+    model.decoder_part.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     model(*pictures(geometry), quarter=torch.tensor(2))
     assert torch.equal(seen[1], seen[0][:, :, 8:, :8])
 

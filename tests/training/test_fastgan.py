@@ -44,7 +44,7 @@ class Eye(nn.Module):
 
 def make(options: TrainOptions = OPTIONS, **chosen: object) -> FastGANTask:
     eye = FrozenPerceptor(Eye(), 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "eye")
-    given = {"judge": 8, "augment": ("color", "translation", "cutout"), **chosen}
+    given = {"judge_channels": 8, "augment": ("color", "translation", "cutout"), **chosen}
     asked = FastGANOptions(GEOMETRY, **given)  # pyright: ignore[reportArgumentType]
     return FastGANTask(options, asked, ShapesSource(32, options.seed, options.batch), eye)
 
@@ -56,12 +56,12 @@ def same(one: nn.Module, two: nn.Module) -> bool:
 
 def test_the_discriminators_loss_is_the_sum_of_its_terms() -> None:
     task = make(reconstruction=3.0)
-    loss, values = task.judge(1, 0)
+    loss, values = task.discriminator_loss(1, 0)
     assert values.keys() == {"true", "drawn", "painted"}
     total = values["true"] + values["drawn"] + 3 * values["painted"]
     assert float(loss.detach()) == pytest.approx(float(total), rel=1e-6)
     task.perceptual = lambda ours, theirs: (ours - theirs).abs().mean((1, 2, 3)) * 0 + 5
-    assert float(task.judge(1, 0)[1]["painted"]) > 14
+    assert float(task.discriminator_loss(1, 0)[1]["painted"]) > 14
 
 
 def test_logits_beyond_their_marks_cost_nothing() -> None:
@@ -72,15 +72,15 @@ def test_logits_beyond_their_marks_cost_nothing() -> None:
     told = iter([torch.full((4, 50), value) for value in (1.0, -1.0, 0.25, 0.0, 0.0)])
     real = task._judge
     task._judge = lambda *given: (next(told), real(*given)[1])
-    assert float(task.judge(0, 0)[0].detach()) == 0  # true ones at 1, drawn ones at -1
+    assert float(task.discriminator_loss(0, 0)[0].detach()) == 0  # true ones at 1, drawn ones at -1
     assert float(task.loss(0)[0]) == -0.25
-    assert float(task.judge(0, 0)[0].detach()) == pytest.approx(1.8, abs=0.03)
+    assert float(task.discriminator_loss(0, 0)[0].detach()) == pytest.approx(1.8, abs=0.03)
 
 
 def test_neither_network_learns_from_the_others_loss() -> None:
     task = make()
     ours, theirs = list(task.model.parameters()), list(task.discriminator.parameters())
-    loss, _ = task.judge(0, 0)
+    loss, _ = task.discriminator_loss(0, 0)
     gradients = torch.autograd.grad(loss, [*ours, *theirs], allow_unused=True)
     assert [g is None for g in gradients] == [True] * len(ours) + [False] * len(theirs)
     loss, _ = task.loss(0)
