@@ -49,9 +49,9 @@ SETTLING = 16  # batches that tell the norms of averaged weights what to expect
 class FastGANOptions:
     """What is trained besides TrainOptions; plain values, kept in the checkpoint.
 
-    judge_channels: base width of the discriminator; its decoders have half of it. augment: parts of diff_augment.POLICIES.
-    flip: true pictures are mirrored half of the time. reconstruction: weight of the decoders' errors. perceptual: named
-    for the checkpoint.
+    judge_channels: base width of the discriminator; its decoders have half of it. augment: parts of
+    diff_augment.POLICIES. flip: true pictures are mirrored half of the time. reconstruction: weight of the decoders'
+    errors. perceptual: named for the checkpoint.
     """
 
     geometry: Geometry
