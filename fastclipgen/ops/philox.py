@@ -36,7 +36,8 @@ class Stream(IntEnum):
     TOKENS = 8
     PROMPT = 9
     NOISE_START = 10
-    EXPRESSION = 11
+    FEATURE_NOISE = 11
+    EXPRESSION = 12
 
 
 def words(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts: int = 1) -> Tensor:
