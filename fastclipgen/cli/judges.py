@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastclipgen.cli.report import one_line
 
 if TYPE_CHECKING:
     from fastclipgen.evaluation.extractors import ClipFeatures
     from fastclipgen.evaluation.feature_cache import FeatureCache
-    from fastclipgen.evaluation.features import Features
 
 
 def add_judging_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,23 +61,23 @@ def cache_if(asked: bool) -> Iterator[FeatureCache | None]:
 
 
 @contextmanager
-def bar(total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """What shows how many pictures are done, on a terminal."""
+def bar(total: int | None, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """What shows how many pictures are done, on a terminal; total: None where several sets come one after the other."""
     if quiet or not sys.stderr.isatty():
         yield lambda done: None
         return
     from tqdm import tqdm
 
     with tqdm(total=total, unit="pic", file=sys.stderr, leave=False) as shown:
-        yield lambda done: shown.update(done - shown.n) and None
+
+        def tick(done: int) -> None:
+            shown.n = done
+            shown.refresh()
+
+        yield tick
 
 
-def name_broken(found: Features) -> None:
-    """Says on stderr which pictures could not be read, also where notices are not wanted."""
-    for name, reason in found.broken.items():
+def name_broken(broken: Mapping[str, str]) -> None:
+    """Says on stderr which pictures could not be read, and why; also where notices are not wanted."""
+    for name, reason in broken.items():
         print(f"fastclipgen: skipping '{one_line(name)}': {one_line(reason)}", file=sys.stderr)
-
-
-def names_of(judges: Sequence[Any]) -> list[str]:
-    """The names of CLIPs."""
-    return [judge.eye.name for judge in judges]

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         if aims.broken:
             raise UserError(next(iter(aims.broken.values())))
         found = extract(items_of(files), [judge], cache=cache, tick=tick)
-    name_broken(found)
+    name_broken(found.broken)
     if not found.names:
         raise UserError(f"none of the {len(files)} pictures can be read; give image files")
     parts = [encode_texts(judge.eye, texts).cpu()] if texts else []
