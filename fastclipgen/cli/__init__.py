@@ -37,8 +37,7 @@ COMMANDS = {
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
    or: fastclipgen COMMAND ...
-       (generate, info, style, animate, rerun, warmup, models, download, train, bridge, rate, eval, bench,
-        doctor)
+       (generate, info, style, animate, rerun, warmup, models, download, train, bridge, rate, eval, bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 
