@@ -117,8 +117,8 @@ def measure(
         for i, (file, prompt) in enumerate(zip(files, prompts, strict=True))
     )  # fmt: skip
     fid = None if inception is None else frechet(*inception)
-    medians = [_known(values.nanmedian()) for values in (share, fall)]
-    return Figures(name, tuple(clips), *medians, int(alarm.sum()), limits, difference(small), fid, pictures)
+    middle, bend = _known(share.nanmedian()), _known(fall.nanmedian())
+    return Figures(name, tuple(clips), middle, bend, int(alarm.sum()), limits, difference(small), fid, pictures)
 
 
 def distinct(prompts: Sequence[str | None]) -> list[str]:

@@ -38,7 +38,7 @@ class Rating:
     def summary(self) -> dict[str, list[float | None]]:
         """Of each column: count, mean, std (of a sample; None for one picture), min, quartiles, max."""
         quartiles = self.values.quantile(torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0], dtype=torch.float64), dim=0)
-        spread = self.values.std(0).tolist() if len(self.files) > 1 else [None] * len(self.columns)
+        spread: list[float | None] = self.values.std(0).tolist() if len(self.files) > 1 else [None] * len(self.columns)
         least, first, middle, third, most = quartiles.tolist()
         return {
             "count": [len(self.files)] * len(self.columns), "mean": self.values.mean(0).tolist(), "std": spread,
