@@ -32,13 +32,14 @@ COMMANDS = {
     "train": ("fastclipgen.cli.train", "train the built-in models"),
     "bridge": ("fastclipgen.cli.bridge", "learn how texts become embeddings as of pictures, for clip-gen"),
     "compare": ("fastclipgen.cli.compare", "draw the same prompts with all generators, side by side"),
+    "rate": ("fastclipgen.cli.rate", "how near pictures are to texts and to other pictures"),
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
     "bench": ("fastclipgen.bench.cli", "measure speed: operators, whole steps, techniques one by one"),
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
    or: fastclipgen COMMAND ...
-       (generate, batch, info, style, animate, rerun, warmup, models, download, train, bridge, compare, eval,
+       (generate, batch, info, style, animate, rerun, warmup, models, download, train, bridge, compare, rate, eval,
         bench, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""

@@ -1,4 +1,7 @@
-"""`fastclipgen eval shapes`: the drawing test's options, progress and files. The work is in evaluation/."""
+"""`fastclipgen eval`: the drawing test's options, progress and files, and the way to the other measures.
+
+The work is in evaluation/.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import json
 from typing import Any
 
+from fastclipgen.cli import eval_generators, eval_pictures
 from fastclipgen.config.texts import parse_settings
 from fastclipgen.errors import UserError
 
@@ -30,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--markdown", metavar="FILE", help="write the tables")
     add("--sheet", metavar="FILE", help="write all pictures with their verdicts, .png, .jpg or .webp")
     add("--quiet", action="store_true", help="print the tables only")
+    text = "measure pictures that are there: CLIP score, R-precision, distances, spectrum, diversity"
+    eval_pictures.add_arguments(tests.add_parser("pictures", help=text, description=text))
+    text = "draw prompts with generators, and measure the pictures as `eval pictures` does"
+    eval_generators.add_arguments(tests.add_parser("generators", help=text, description=text))
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -44,6 +52,12 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(args: argparse.Namespace) -> int:
+    others = {"pictures": eval_pictures.run, "generators": eval_generators.run}
+    return others.get(args.test, run_shapes)(args)
+
+
+def run_shapes(args: argparse.Namespace) -> int:
+    """The drawing test."""
     from fastclipgen.cli.report import Reporter
     from fastclipgen.evaluation.drawing import run_drawing_test
     from fastclipgen.outputs.atomic import check_writable, write_file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from fastclipgen.data.palette import COLOURS
 from fastclipgen.data.shapes_sdf import SHAPES
 from fastclipgen.evaluation.judge import Verdict
+from fastclipgen.evaluation.tables import markdown_table
 from fastclipgen.outputs.grid import contact_sheet
 
 
@@ -123,20 +124,20 @@ class Report:
         seen = [*SHAPES, "none"]
         parts = [
             f"Drawing test: {len(self.answers)} prompts, seed {self.seed}" + (f" ({what})" if what else ""),
-            _table(
+            markdown_table(
                 ["colours right", "shape right", "both right"],
                 [[f"{share:.1%}" for share in (self.colours_right, self.shape_right, self.both_right)]],
             ),
-            _table(
+            markdown_table(
                 ["shape", "asked", "colours right", "shape right", "both right"],
                 [[name, *row.values()] for name, row in self.by_shape().items() if row["asked"]],
             ),
-            _table(
+            markdown_table(
                 ["colour", "as object", "right", "as background", "right"],
                 [[name, *row.values()] for name, row in self.by_colour().items() if row["object"] + row["background"]],
             ),
             "Asked shape (rows) and seen shape (columns):",
-            _table(["", *seen], [[name, *(row.get(s, "") for s in seen)] for name, row in confusion.items()]),
+            markdown_table(["", *seen], [[name, *(row.get(s, "") for s in seen)] for name, row in confusion.items()]),
         ]
         return "\n\n".join(parts) + "\n"
 
@@ -173,8 +174,3 @@ def _said(answer: Answer) -> str:
     if not verdict.shape_right:
         seen.append(f"shape {verdict.seen_shape or 'none'} (overlap {verdict.asked_iou:.2f})")
     return f"WRONG: {asked.prompt}; {', '.join(seen)}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(map(str, row)) + " |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])

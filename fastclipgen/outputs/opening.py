@@ -60,6 +60,13 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS, data: bytes | Non
             ) from error
 
 
+def read_file(path: str | Path) -> bytes:
+    """The content of an image file, as `data` of `open_image` takes it, for who wants to know it as well. Raises
+    UserError for whatever is no regular file that can be read."""
+    with _open_file(path) as file:
+        return file.read()
+
+
 @contextmanager
 def _open_file(path: str | Path):
     """The regular file at `path`, open for reading."""

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastclipgen.data.listing import digest
+from fastclipgen.models.fingerprint import fingerprint
 from fastclipgen.perceptors.base import FrozenPerceptor
 from fastclipgen.training import row_cache
 from fastclipgen.training.row_cache import RowCache
-from fastclipgen.training.tokenizer import fingerprint
 
 AT_ONCE = 256  # captions of a block
 _LAYOUT = 1  # of the file; another number is another cache

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from fastclipgen.data.order import Order
 from fastclipgen.engine.compiled import Compiled, use_cache_folder
+from fastclipgen.models.fingerprint import fingerprint
 from fastclipgen.models.transformer import Geometry, Transformer
 from fastclipgen.models.transformer_dialects import build
 from fastclipgen.ops.philox import Stream, normals, uniforms
@@ -28,7 +29,7 @@ from fastclipgen.training import processes
 from fastclipgen.training.export import save_half
 from fastclipgen.training.next_token import decay_groups, next_token_loss, with_dropout, with_noise
 from fastclipgen.training.task import Best, Recipe, TrainOptions
-from fastclipgen.training.tokenizer import Tokenizer, fingerprint
+from fastclipgen.training.tokenizer import Tokenizer
 from fastclipgen.weights.checkpoint import read_tensors
 
 SHOWN, TRIES = 6, 5  # rows and samples a row of the sheet

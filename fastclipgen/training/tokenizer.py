@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fastclipgen.errors import UserError
 from fastclipgen.guidance.targets import encode_views, resized
+from fastclipgen.models.fingerprint import fingerprint
 from fastclipgen.models.vqgan import VQGAN
 from fastclipgen.perceptors.base import FrozenPerceptor
 
@@ -54,15 +54,3 @@ class Tokenizer:
             "clip": f"{self.perceptor.name} {fingerprint(self.perceptor.module)}",
             "size": self.size,
         }
-
-
-def fingerprint(model: nn.Module, without: str = "") -> str:
-    """A digest of all weights with their names, the same wherever they lie; but for those of a part named `without`."""
-    total = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if without in name.split("."):
-            continue
-        plain = value.detach().cpu().contiguous()
-        total.update(f"{name} {plain.dtype} {list(plain.shape)}".encode())
-        total.update(plain.flatten().view(torch.uint8).numpy().data)
-    return total.hexdigest()[:32]
