@@ -55,23 +55,29 @@ class ShapesSource:
     """The shapes world: a new scene for every place of every step. easy: this share shows one object on a plain ground
     (ShapesDataset.mixed), None: as the world has it, which is a quarter."""
 
-    pictures = None
-
     def __init__(self, size: int, seed: int, batch: int, easy: float | None = None) -> None:
+        self.pictures: int | None = None
         self.size, self._batch, self._easy = size, batch, easy
         self._data, self._held_out = ShapesDataset(seed, size), ShapesDataset(HELD_OUT_SEED, size)
 
     def identity(self) -> dict[str, Any]:
         return {"pictures": "shapes", "order": self._data.seed} | ({} if self._easy is None else {"easy": self._easy})
 
-    def batch(self, step: int, places: range) -> Tensor:
+    def indices(self, step: int, places: range) -> np.ndarray:
+        """The scenes at these places of the batch of a step, int64 [n]."""
         if self._easy is None:
-            return _bytes(self._data.images(step * self._batch + np.asarray(places)))
-        return _bytes(self._data.images(self._data.mixed(step, self._batch, self._easy)[np.asarray(places)]))
+            return step * self._batch + np.asarray(places)
+        return self._data.mixed(step, self._batch, self._easy)[np.asarray(places)]
+
+    def held_out_indices(self, count: int) -> np.ndarray:
+        """The held-out scenes, int64 [count], under HELD_OUT_SEED."""
+        return np.arange(count) if self._easy is None else self._held_out.mixed(0, count, self._easy)
+
+    def batch(self, step: int, places: range) -> Tensor:
+        return _bytes(self._data.images(self.indices(step, places)))
 
     def held_out(self, count: int) -> Tensor:
-        chosen = np.arange(count) if self._easy is None else self._held_out.mixed(0, count, self._easy)
-        return _bytes(self._held_out.images(chosen))
+        return _bytes(self._held_out.images(self.held_out_indices(count)))
 
 
 def open_source(
@@ -85,7 +91,7 @@ def open_source(
     """
     kind, colon, place = text.partition(":")
     if kind == "shapes":
-        return ShapesSource(size, seed, batch, _share(place) if colon else None)
+        return ShapesSource(size, seed, batch, share(place) if colon else None)
     if kind not in (*FOLDERS, "cc"):
         raise unknown("data", text, SOURCES)
     if not colon or not place:
@@ -95,7 +101,7 @@ def open_source(
     return PictureSource(train, held_out, size=size, short_side=side, seed=seed, batch=batch, notice=notice)
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     """The share of easy pictures in shapes:SHARE. Raises UserError."""
     with suppress(ValueError):
         if 0 <= float(text) <= 1:

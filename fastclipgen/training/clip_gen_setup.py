@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from fastclipgen.assets import asset
 from fastclipgen.data.source import Source, open_source
@@ -18,7 +17,7 @@ from fastclipgen.generators.vqgan import Vqgan
 from fastclipgen.models.transformer import Geometry, Transformer
 from fastclipgen.models.transformer_dialects import HEAD_WIDTH, build
 from fastclipgen.perceptors.auto import resolve
-from fastclipgen.training import processes, token_cache
+from fastclipgen.training import row_cache, token_cache
 from fastclipgen.training.clip_gen import ClipGenTask, Conditions, Pairs
 from fastclipgen.training.clip_gen_presets import preset
 from fastclipgen.training.task import TrainOptions
@@ -148,27 +147,14 @@ def filled(
     Several processes share the work. Raises UserError for a cache of something else, unless `fresh`.
     """
     key = token_cache.key_of(made_of, rows, tokenizer.length, tokenizer.vocabulary, tokenizer.width)
-    if processes.rank() == 0:
-        try:
-            there = token_cache.exists(folder, key)
-        except UserError:
-            if not fresh:
-                raise
-            there = False
-        if not there:
-            token_cache.create(folder, key)
-    processes.wait()
-    cache = TokenCache(folder)
-    blocks = np.array_split(np.unique(cache.missing() // AT_ONCE), processes.count())[processes.rank()]
-    processes.wait()  # all of them have seen the same blocks missing
-    silent = quiet or processes.rank() > 0 or not len(blocks)
-    for block in tqdm(blocks.tolist(), desc="tokens", unit_scale=AT_ONCE, unit="pictures", disable=silent):
-        places = range(min(AT_ONCE, rows - block * AT_ONCE))
-        tokens, embeddings = tokenizer(source.batch(block, places))
-        here = slice(block * AT_ONCE, block * AT_ONCE + len(places))
-        cache.write(here, tokens.cpu().numpy(), embeddings.cpu().numpy())
-    processes.wait()
-    return cache
+
+    def made(there: range) -> dict[str, np.ndarray]:
+        tokens, embeddings = tokenizer(source.batch(there.start // AT_ONCE, range(len(there))))
+        return {"tokens": tokens.cpu().numpy(), "embeddings": embeddings.cpu().numpy()}
+
+    columns = token_cache.columns_of(key)
+    row_cache.complete(folder, key, columns, made, block=AT_ONCE, what="tokens", fresh=fresh, quiet=quiet)
+    return TokenCache(folder)
 
 
 def held_out(source: Source, tokenizer: Tokenizer, count: int) -> Pairs:
