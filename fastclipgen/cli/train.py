@@ -5,32 +5,40 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastclipgen.cli import train_clip_gen, train_vqgan
+from fastclipgen.cli import train_clip_gen, train_cvae, train_vqgan
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with; every field of training.task.TrainOptions that differs between the models.
 DEFAULTS = {
     "vae": {"steps": 8000, "batch": 128, "learning_rate": 2e-3},
     "clip": {"steps": 3600, "batch": 128, "learning_rate": 3e-3},
+    "cvae": train_cvae.DEFAULTS,
     "vqgan": train_vqgan.DEFAULTS,
     "clip-gen": train_clip_gen.DEFAULTS,
 }
 
+_WITH_DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     models = parser.add_subparsers(dest="model", required=True, metavar="MODEL")
-    for name, text in {"clip": "the tiny CLIP that guides", "vae": "the tiny VAE that draws"}.items():
-        sub = models.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-        sub.add_argument("--data", choices=["shapes"], default="shapes", help="what to learn from")
-        add_common(sub, name, least=8)
-        if name == "clip":
-            text = "improve the model of a finished run against what it rates too high: pictures of the VAE, ascents"
-            sub.add_argument("--refine", type=Path, metavar="CHECKPOINT", help=text)
+    sub = models.add_parser("clip", help="the tiny CLIP that guides", formatter_class=_WITH_DEFAULTS)
+    sub.add_argument("--data", choices=["shapes"], default="shapes", help="what to learn from")
+    add_common(sub, "clip", least=8)
+    text = "improve the model of a finished run against what it rates too high: pictures of the VAE, ascents"
+    sub.add_argument("--refine", type=Path, metavar="CHECKPOINT", help=text)
+    text = "a VAE that draws: the tiny one that ships, or one of any pictures"
+    sub = models.add_parser("vae", help=text, formatter_class=_WITH_DEFAULTS)
+    add_common(sub, "vae", least=8)
+    train_cvae.add_vae_arguments(sub)
+    sub = models.add_parser("cvae", help="a VAE under attributes and captions", formatter_class=_WITH_DEFAULTS)
+    add_common(sub, "cvae", least=2)
+    train_cvae.add_arguments(sub)
     for name, text, options in (
         ("vqgan", "a VQGAN: pictures as tokens", train_vqgan),
         ("clip-gen", "CLIP-GEN's transformer: tokens from a CLIP embedding", train_clip_gen),
     ):
-        sub = models.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        sub = models.add_parser(name, help=text, formatter_class=_WITH_DEFAULTS)
         add_common(sub, name, least=1)
         options.add_arguments(sub)
 
@@ -60,10 +68,19 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.model in ("vqgan", "clip-gen"):
         return (train_vqgan if args.model == "vqgan" else train_clip_gen).run(args)
+    if args.model == "cvae" or (args.model == "vae" and not train_cvae.layered(args, _common("vae"))):
+        return train_cvae.run(args)
     from fastclipgen.outputs.atomic import writing_errors
     from fastclipgen.training.run import train
 
     with writing_errors(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-    train(**{name: value for name, value in vars(args).items() if name != "data"})
+    train(**{name: value for name, value in vars(args).items() if name not in ("data", "network")})
     return 0
+
+
+def _common(name: str) -> set[str]:
+    """The options that every training has, by their names."""
+    parser = argparse.ArgumentParser()
+    add_common(parser, name, least=1)
+    return set(vars(parser.parse_args([])))

@@ -91,7 +91,7 @@ def pictures_below(folder: Path, what: str) -> Files:
     return Files(folder, sorted(names))
 
 
-def divided(whole: Listing, what: str, share: int = 50, most: int = 5000) -> tuple[Listing, Listing]:
+def divided(whole: Listing, what: str, share: int = 50, most: int = 5000) -> tuple[Part, Part]:
     """A list without a part of its own to be held out -> (to train on, held out): one picture of every `share`, evenly
     spread over the list, at least one and at most `most`. Raises UserError for fewer than two pictures."""
     count = len(whole)

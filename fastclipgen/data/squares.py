@@ -1,4 +1,5 @@
-"""Squares cut out of pictures of any size, as CLIP-GEN trains on them: the short side to a length, then a crop.
+"""Squares made of pictures of any size: the short side to a length and then a crop, as CLIP-GEN trains on them, or the
+whole picture squashed.
 
 No flips: a caption may speak of left and right.
 """
@@ -23,6 +24,15 @@ def square(picture: Tensor, size: int, short_side: int, place: tuple[float, floa
     side = max(1, round(min(height, width) * size / short_side))
     top, left = (round(where * (length - side)) for where, length in zip(place, (height, width), strict=True))
     cut = picture[:, top : top + side, left : left + side]
-    if side != size:
-        cut = F.interpolate(cut[None], (size, size), mode="bilinear", antialias=True, align_corners=False)[0]
-    return (cut * 255).round().clamp(0, 255).to(torch.uint8)
+    return _resized(cut, size)
+
+
+def squashed(picture: Tensor, size: int) -> Tensor:
+    """float32 [3, H, W] in 0..1 -> uint8 [3, size, size]: all of the picture, whatever becomes of its proportions."""
+    return _resized(picture, size)
+
+
+def _resized(picture: Tensor, size: int) -> Tensor:
+    if picture.shape[-2:] != (size, size):
+        picture = F.interpolate(picture[None], (size, size), mode="bilinear", antialias=True, align_corners=False)[0]
+    return (picture * 255).round().clamp(0, 255).to(torch.uint8)

@@ -91,6 +91,9 @@ def open_conditioned(
     *,
     perceptor: FrozenPerceptor | None,
     cache: Path | None,
+    table: Path | None = None,
+    crop: str | None = None,
+    short_side: int = 0,
     pictures: int = 0,
     fresh: bool = False,
     quiet: bool = False,
@@ -104,5 +107,7 @@ def open_conditioned(
     """
     if perceptor is not None and text.partition(":")[0] == "shapes":
         pictures = pictures or ENDLESS
-    source = open_labelled(text, size, seed, batch, pictures=pictures, notice=notice)
+    source = open_labelled(
+        text, size, seed, batch, table=table, crop=crop, short_side=short_side, pictures=pictures, notice=notice
+    )
     return Conditioned(source, perceptor, cache, fresh=fresh, quiet=quiet)
