@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastclipgen.cli import train_clip_gen, train_cvae, train_vqgan
+from fastclipgen.cli import train_clip_gen, train_cvae, train_vqgan, train_wgan
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with; every field of training.task.TrainOptions that differs between the models.
@@ -13,6 +13,7 @@ DEFAULTS = {
     "vae": {"steps": 8000, "batch": 128, "learning_rate": 2e-3},
     "clip": {"steps": 3600, "batch": 128, "learning_rate": 3e-3},
     "cvae": train_cvae.DEFAULTS,
+    "wgan-gp": train_wgan.DEFAULTS,
     "vqgan": train_vqgan.DEFAULTS,
     "clip-gen": train_clip_gen.DEFAULTS,
 }
@@ -34,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = models.add_parser("cvae", help="a VAE under attributes and captions", formatter_class=_WITH_DEFAULTS)
     add_common(sub, "cvae", least=2)
     train_cvae.add_arguments(sub)
+    text = "a Wasserstein GAN under attributes and captions"
+    sub = models.add_parser("wgan-gp", help=text, formatter_class=_WITH_DEFAULTS)
+    add_common(sub, "wgan-gp", least=2, precision=False)  # second derivatives gain nothing by bf16
+    train_wgan.add_arguments(sub)
     for name, text, options in (
         ("vqgan", "a VQGAN: pictures as tokens", train_vqgan),
         ("clip-gen", "CLIP-GEN's transformer: tokens from a CLIP embedding", train_clip_gen),
@@ -43,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         options.add_arguments(sub)
 
 
-def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
-    """The options that every training has; least: the smallest batch."""
+def add_common(sub: argparse.ArgumentParser, name: str, least: int, precision: bool = True) -> None:
+    """The options that every training has; least: the smallest batch; precision: whether there is a choice."""
     sub.add_argument("--out", type=Path, default=Path("runs") / name, help="folder of checkpoint and metrics")
     sub.add_argument("--steps", type=whole(1), default=DEFAULTS[name]["steps"])
     sub.add_argument("--batch", type=whole(least), default=DEFAULTS[name]["batch"], help="pictures a step")
@@ -52,12 +57,9 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
     sub.add_argument("--learning-rate", type=number, default=DEFAULTS[name]["learning_rate"], help=rate)
     sub.add_argument("--seed", type=whole(0), default=0)
     sub.add_argument("--threads", type=whole(0), default=0, help="processor threads; 0: all")
-    sub.add_argument(
-        "--precision",
-        choices=["auto", "fp32", "bf16"],
-        default="auto",
-        help="auto: bf16 where the device multiplies it",
-    )
+    if precision:
+        text = "auto: bf16 where the device multiplies it"
+        sub.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto", help=text)
     sub.add_argument("--evaluate-every", type=whole(1), default=500, metavar="STEPS", help="held-out pictures")
     sub.add_argument("--save-every", type=whole(1), default=250, metavar="STEPS", help="a checkpoint")
     sub.add_argument("--tensorboard", action="store_true", help="also write tensorboard events (extra [train])")
@@ -66,8 +68,9 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.model in ("vqgan", "clip-gen"):
-        return (train_vqgan if args.model == "vqgan" else train_clip_gen).run(args)
+    others = {"vqgan": train_vqgan, "clip-gen": train_clip_gen, "wgan-gp": train_wgan}
+    if args.model in others:
+        return others[args.model].run(args)
     if args.model == "cvae" or (args.model == "vae" and not train_cvae.layered(args, _common("vae"))):
         return train_cvae.run(args)
     from fastclipgen.outputs.atomic import writing_errors

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.condition import whole
 from fastclipgen.models.tiled_conv import TiledConv
 
 Range = Literal["0..1", "-1..1"]
@@ -101,17 +102,8 @@ class ClipCVAE(nn.Module):
 
         attributes: [count, A] of 1 (there), 0 (absent), or NaN (not known); embeddings: unit vectors [count, E].
         """
-        g, like = self.geometry, self.fc_mu.weight
-        parts = []
-        for part, width in ((attributes, g.attributes), (embeddings, g.embedding)):
-            if part is None:
-                part = like.new_zeros(count, width)
-            elif part is attributes:
-                part = (2 * part - 1 if g.signed else part).nan_to_num(0.0)
-            if part.shape != (count, width):
-                raise ValueError(f"expected a part of a condition of {[count, width]}, got {list(part.shape)}")
-            parts.append(part.to(like.device, torch.float32))
-        return torch.cat(parts, 1)
+        g = self.geometry
+        return whole(g, count, attributes, embeddings, signed=g.signed, device=self.fc_mu.weight.device)
 
     def encode(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures [B, 3, side, side] in 0..1 under conditions [B, C] -> mean and log variance of z, float32 [B, D]."""

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.condition import whole
 
 BOTTOM = 4  # side of the smallest map
 SPREAD = 0.02  # standard deviation of what weights begin as, in DCGAN
@@ -79,6 +80,11 @@ class Generator(nn.Module):
             ]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(g.channels, 3, 4, 2, 1), nn.Tanh())
         _begin(self)
+
+    def conditions(self, count: int, attributes: Tensor | None = None, embeddings: Tensor | None = None) -> Tensor:
+        """Whole conditions [count, C] from their parts, as models.condition.whole has them."""
+        device = next(self.parameters()).device
+        return whole(self.geometry, count, attributes, embeddings, device=device)
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         g = self.geometry

@@ -20,6 +20,7 @@ from fastclipgen.data.source import Source
 from fastclipgen.engine.compiled import Compiled, use_cache_folder
 from fastclipgen.models.cvae import ClipCVAE, Geometry, divergence, sample
 from fastclipgen.models.cvae_dialects import About, build
+from fastclipgen.models.wgan import Generator
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.training import processes
 from fastclipgen.training.conditions import Conditions
@@ -212,7 +213,7 @@ def as_shares(pictures: Tensor) -> Tensor:
     return pictures.float() / 255
 
 
-def whole_condition(model: ClipCVAE, told: Conditions, device: torch.device) -> Tensor:
+def whole_condition(model: ClipCVAE | Generator, told: Conditions, device: torch.device) -> Tensor:
     """What the model takes of what is told of n pictures, of which it may know less: [n, C]."""
     g = model.geometry
     attributes = told.attributes if g.attributes else None

@@ -114,11 +114,13 @@ class WGANTask:
         """The critic's gap between held-out pictures and those drawn under their conditions; the distance between both
         in the features of the CLIP (measures.kernel_distance); where texts are embedded, the mean cosine of drawn
         pictures, and of the true ones, to them."""
-        settled = self.settled(model)
+        return self._measure(self.settled(model))
+
+    def _measure(self, model: Generator) -> dict[str, float]:
         same = torch.Generator().manual_seed(0)
         scores, features, cosines = [], [], []
         for real, condition, embeddings in self._held_out(HELD_OUT):
-            both = torch.stack([real, settled(self.noise(len(real), same), condition)])  # [2, n, 3, S, S]
+            both = torch.stack([real, model(self.noise(len(real), same), condition)])  # [2, n, 3, S, S]
             scores.append(self.critic(both.flatten(0, 1), condition.repeat(2, 1)).view(2, -1))
             seen = self._features(both.flatten(0, 1)).view(2, len(real), -1)
             features.append(seen)
@@ -160,11 +162,12 @@ class WGANTask:
         shown = torch.cat(rows).add(1).mul(127.5).round().clamp(0, 255).byte()
         return contact_sheet([p.permute(1, 2, 0).cpu().numpy() for p in shown], columns=len(real), padding=2)
 
+    @torch.no_grad()
     def export(self, model: nn.Module, path: Path) -> dict[str, float]:
         """The generator's weights in fp16, its norms settled, with what it is in the file's head."""
         tensors = self.settled(model).state_dict()
         save_half({name: value.cpu() for name, value in tensors.items()}, path, self.about.metadata())
-        return self.evaluate(build(load_file(path), self.about, f"'{path}'").to(self.device))
+        return self._measure(build(load_file(path), self.about, f"'{path}'").to(self.device))
 
     def _features(self, images: Tensor) -> Tensor:
         """Pictures [n, 3, S, S] in -1..1 -> unit vectors [n, E] of the CLIP."""
