@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--refine", type=Path, metavar="CHECKPOINT", help=text)
     text = "a VAE that draws: the tiny one that ships, or one of any pictures"
     sub = models.add_parser("vae", help=text, formatter_class=_WITH_DEFAULTS)
-    add_common(sub, "vae", least=8)
+    add_common(sub, "vae", least=2)
     train_cvae.add_vae_arguments(sub)
     sub = models.add_parser("cvae", help="a VAE under attributes and captions", formatter_class=_WITH_DEFAULTS)
     add_common(sub, "cvae", least=2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastclipgen.cli.parser import number, whole
+from fastclipgen.cli.train_data import add_data_arguments
 from fastclipgen.errors import UserError
 
 # What the built-in model is made with.
@@ -20,25 +21,17 @@ def add_arguments(sub: argparse.ArgumentParser, conditional: bool = True) -> Non
         sub.add_argument(f"--{name}", default=default if conditional else argparse.SUPPRESS, **how)
 
     if conditional:
+        add_data_arguments(sub)
         sub.add_argument(
-            "--data", default="shapes",
-            help="what to learn from: shapes, shapes:SHARE of easy ones, celeba:DIR, folder:DIR with attributes.csv",
-        )  # fmt: skip
-        sub.add_argument(
-            "--condition", choices=["clip", "attributes", "both", "none"], default="clip",
+            "--condition", choices=["clip", "attributes", "both"], default="clip",
             help="what is told of a picture: CLIP's embedding of its caption, its attributes",
         )  # fmt: skip
-        sub.add_argument("--clip", default="builtin", metavar="MODEL", help="the CLIP, as for drawing")
         sub.add_argument(
             "--condition-dropout", type=number, default=0.1, metavar="SHARE",
             help="of pictures of which nothing is told; so often parts of a condition are missing too",
         )  # fmt: skip
-        sub.add_argument(
-            "--pictures", type=whole(0), default=0, metavar="N",
-            help="0: all of them (of shapes 49152, of which captions are embedded)",
-        )  # fmt: skip
-        sub.add_argument("--cache", type=Path, metavar="DIR", help="where embeddings are kept; None: OUT/cache")
-    add("size", 64, type=whole(4), help="pixels of a picture's side")
+    else:
+        add("size", None, type=whole(8), help="pixels of a picture's side")
     add(
         "channels", (24, 48, 96, 160), type=_numbers, metavar="N,N,...",
         help="of the encoder's maps, each half as wide as the one before; 64,128,256,512 is the original's",
@@ -68,8 +61,8 @@ def add_arguments(sub: argparse.ArgumentParser, conditional: bool = True) -> Non
 def add_vae_arguments(sub: argparse.ArgumentParser) -> None:
     """The options of `train vae` beyond those of every training."""
     sub.add_argument(
-        "--data", default="shapes", help="what to learn from: shapes, shapes:SHARE, folder:DIR, coco:DIR, imagenet:DIR, "
-        "cc:SHARDS, celeba:DIR",
+        "--data", default="shapes",
+        help="what to learn from: shapes, shapes:SHARE, folder:DIR, coco:DIR, imagenet:DIR, cc:SHARDS or celeba:DIR",
     )  # fmt: skip
     sub.add_argument(
         "--network", choices=["auto", "layered", "conv"], default="auto",

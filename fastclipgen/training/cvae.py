@@ -163,7 +163,7 @@ class CVAETask:
             "psnr_db": float(torch.cat(told_db).mean()),
             "psnr_untold_db": float(torch.cat(untold_db).mean()),
             "kl": float(torch.cat(divergences).mean()),
-            "active_latents": float((torch.cat(means).std(0) > 0.1).sum()),
+            "active_latents": float((torch.cat(means).std(0, correction=0) > 0.1).sum()),
         }
 
     @torch.no_grad()

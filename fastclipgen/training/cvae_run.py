@@ -20,7 +20,7 @@ from fastclipgen.training.run import carry_out, check_alone, check_options, comp
 from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.vq_losses import open_perceptual
 
-CONDITIONS = ("clip", "attributes", "both", "none")
+CONDITIONS = ("clip", "attributes", "both", "none")  # none: of a VAE
 SOURCES_UNTOLD = ("shapes", *FOLDERS, "cc")  # data.source.open_source has them
 BETA = {"mean": 2e-5, "sum": 1.0}  # by the reduction
 
@@ -37,6 +37,9 @@ class Asked:
     range: str = "0..1"
     condition: str = "clip"
     clip: str = "builtin"
+    attributes: Path | None = None
+    crop: str | None = None
+    short_side: int = 0
     pictures: int = 0
     cache: Path | None = None
     error: str = "l1"
@@ -75,7 +78,7 @@ def train_cvae(
     and what the loop writes, and returns the metrics of the written weights. Raises UserError for options that cannot
     be.
     """
-    chosen = Asked(**({"condition": "none"} if model == "vae" else {}) | asked)
+    chosen = Asked(**asked, **({"condition": "none"} if model == "vae" else {}))
     check_options(steps, batch, learning_rate, least=2)  # batch norms need two
     check(chosen, ema)
     check_alone(model)
@@ -121,9 +124,19 @@ def open_told(
         [loaded] = resolve([asked.clip], device, torch.float32, print)
         perceptor = loaded.perceptor
     return open_conditioned(
-        asked.data, asked.size, options.seed, options.batch, perceptor=perceptor, cache=asked.cache or out / "cache",
-        pictures=asked.pictures, fresh=fresh, quiet=quiet,
-    )  # fmt: skip
+        asked.data,
+        asked.size,
+        options.seed,
+        options.batch,
+        perceptor=perceptor,
+        cache=asked.cache or out / "cache",
+        table=asked.attributes,
+        crop=asked.crop,
+        short_side=asked.short_side,
+        pictures=asked.pictures,
+        fresh=fresh,
+        quiet=quiet,
+    )
 
 
 def geometry_of(asked: Asked, attributes: int, embedding: int) -> Geometry:

@@ -19,7 +19,7 @@ def save_half(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] |
 def whiten(means: Tensor, variances: Tensor) -> dict[str, Tensor]:
     """The mean [D] and Cholesky factor [D, D] of latents whose posteriors have these means and variances [n, D]."""
     means, variances = means.double(), variances.double()
-    covariance = torch.cov(means.T) + variances.mean(0).diag()
+    covariance = torch.cov(means.T, correction=0).reshape(means.shape[1], -1) + variances.mean(0).diag()
     return {"prior_mean": means.mean(0).float(), "prior_factor": torch.linalg.cholesky(covariance).float()}
 
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fastclipgen.data import attribute_captions
 from fastclipgen.errors import UserError
 from fastclipgen.models.cvae import ORIGINAL, ClipCVAE, Geometry, divergence, sample
 from fastclipgen.models.cvae_dialects import CELEBA, About, about, build
@@ -67,6 +68,11 @@ def test_a_file_of_text2image_clip_loads_and_computes_what_it_did() -> None:
         y = F.relu(batch_norm(w, f"decoder.{place + 1}", y))
     y = F.conv_transpose2d(y, w["decoder.6.weight"], w["decoder.6.bias"], 2, 1).sigmoid()
     torch.testing.assert_close(model.decode(z, condition).double(), y, atol=1e-6, rtol=1e-6)
+
+
+def test_the_attributes_are_those_of_celeba() -> None:
+    """Two lists, as data/ and models/ do not know each other."""
+    assert attribute_captions.CELEBA == CELEBA
 
 
 def test_a_whole_file_of_text2image_clip_has_its_geometry() -> None:

@@ -23,7 +23,7 @@ def about_file(path: Path) -> About:
 
 
 @pytest.mark.parametrize(
-    ("condition", "embedding", "attributes"), [("clip", 128, 0), ("attributes", 0, 67), ("both", 128, 67)]
+    ("condition", "embedding", "attributes"), [("clip", 128, 0), ("attributes", 0, 55), ("both", 128, 55)]
 )
 def test_a_cvae_of_shapes(tmp_path: Path, condition: str, embedding: int, attributes: int) -> None:
     out = ["--out", str(tmp_path), "--pictures", "64", "--condition", condition]
