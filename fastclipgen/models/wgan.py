@@ -2,8 +2,8 @@
 
 Arjovsky et al., arXiv 1701.07875, with the gradient penalty of Gulrajani et al., arXiv 1704.00028, for whose sake the
 critic normalises no batch. The widths are those of Text2ImageClip's conditional one, whose generator loads
-(wgan_dialects.py). A condition is attributes, each -1 (absent), 1 (there) or 0 (not known), and behind them a unit vector, the CLIP
-embedding of a text, or zeros; either part may be missing. Pictures are in -1..1.
+(wgan_dialects.py). A condition is attributes, each -1 (absent), 1 (there) or 0 (not known), and behind them a unit
+vector, the CLIP embedding of a text, or zeros; either part may be missing. Pictures are in -1..1.
 """
 
 from __future__ import annotations
@@ -151,9 +151,7 @@ class AttributedConv(nn.Conv2d):
         both = self.planes.weight.view(self.attributes, 2, self.side, self.side)
         weight = self.weight[:, self.colours :]  # [O, A, 4, 4]
         mean = F.conv2d(both.mean(1)[None], weight, None, 2, 1)  # [1, O, h, w]
-        half = (both[:, 1] - both[:, 0])[
-            None
-        ] / 2  # is added where it is there, else taken
+        half = (both[:, 1] - both[:, 0])[None] / 2  # is added where it is there, else taken
         own = F.conv2d(half, weight.transpose(0, 1).reshape(-1, 1, 4, 4), None, 2, 1, groups=self.attributes)
         shares = attributes.to(own.dtype) @ own.view(self.attributes, -1)  # [B, O*h*w]
         return drawn + mean + shares.view_as(drawn)

@@ -112,5 +112,7 @@ def _stated(text: str, what: str) -> About:
         made = About(Geometry(**values["geometry"]), tuple(values["attributes"]), str(values["clip"]))
         made.geometry.check()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"what {what} says of itself cannot be read ({error}); give the file as it was written") from error
+        raise UserError(
+            f"what {what} says of itself cannot be read ({error}); give the file as it was written"
+        ) from error
     return made

@@ -92,7 +92,7 @@ class WGANTask:
         return torch.randn(count, self.chosen.geometry.latent, generator=generator).to(self.device)
 
     def critic_loss(self, step: int, turn: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Minus the gap between the scores of pictures and of drawn ones, and the gradient penalty at points between."""
+        """Minus the gap between the scores of pictures and of drawn ones, and the penalty at points between them."""
         real, condition = self.batch(step, turn)
         with torch.no_grad():
             drawn = self.model(self.noise(len(real)), condition)

@@ -1,0 +1,33 @@
+"""Checkpoints of Text2ImageClip's conditional WGAN, made from a description of its layers and not from our classes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def text2image_clip(
+    seed: int, widths: tuple[int, ...] = (1024, 512, 256, 128), attributes: int = 40, biases: bool = False
+) -> dict[str, Tensor]:
+    """Random weights of the generator and one of the critic, as weights.checkpoint reads them; the layers' names are
+    made up, for they are not known. biases: of convolutions before norms too."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int, scale: float = 0.1) -> Tensor:
+        return scale * torch.randn(shape, generator=draw)
+
+    found: dict[str, Tensor] = {}
+    inside = 100 + attributes
+    for level, width in enumerate(widths):
+        name = f"generator_state_dict.net.{level}"
+        found[f"{name}.0.weight"] = normal(inside, width, 4, 4)
+        if biases:
+            found[f"{name}.0.bias"] = normal(width)
+        found |= {
+            f"{name}.1.weight": 1 + normal(width), f"{name}.1.bias": normal(width),
+            f"{name}.1.running_mean": normal(width), f"{name}.1.running_var": 1 + normal(width).abs(),
+            f"{name}.1.num_batches_tracked": torch.tensor(7),
+        }  # fmt: skip
+        inside = width
+    found |= {"generator_state_dict.last.weight": normal(inside, 3, 4, 4), "generator_state_dict.last.bias": normal(3)}
+    return found | {"critic_state_dict.embed.weight": normal(80, 16)}
