@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastclipgen.cli import train_clip_gen, train_cvae, train_vqgan, train_wgan
+from fastclipgen.cli import train_clip_gen, train_cvae, train_cvae_gan, train_vqgan, train_wgan
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with; every field of training.task.TrainOptions that differs between the models.
@@ -13,6 +13,7 @@ DEFAULTS = {
     "vae": {"steps": 8000, "batch": 128, "learning_rate": 2e-3},
     "clip": {"steps": 3600, "batch": 128, "learning_rate": 3e-3},
     "cvae": train_cvae.DEFAULTS,
+    "cvae-gan": train_cvae_gan.DEFAULTS,
     "wgan-gp": train_wgan.DEFAULTS,
     "vqgan": train_vqgan.DEFAULTS,
     "clip-gen": train_clip_gen.DEFAULTS,
@@ -35,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = models.add_parser("cvae", help="a VAE under attributes and captions", formatter_class=_WITH_DEFAULTS)
     add_common(sub, "cvae", least=2)
     train_cvae.add_arguments(sub)
+    text = "a CVAE that also has to deceive a discriminator"
+    sub = models.add_parser("cvae-gan", help=text, formatter_class=_WITH_DEFAULTS)
+    add_common(sub, "cvae-gan", least=2)
+    train_cvae_gan.add_arguments(sub)
     text = "a Wasserstein GAN under attributes and captions"
     sub = models.add_parser("wgan-gp", help=text, formatter_class=_WITH_DEFAULTS)
     add_common(sub, "wgan-gp", least=2, precision=False)  # second derivatives gain nothing by bf16
@@ -68,7 +73,7 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int, precision: b
 
 
 def run(args: argparse.Namespace) -> int:
-    others = {"vqgan": train_vqgan, "clip-gen": train_clip_gen, "wgan-gp": train_wgan}
+    others = {"vqgan": train_vqgan, "clip-gen": train_clip_gen, "cvae-gan": train_cvae_gan, "wgan-gp": train_wgan}
     if args.model in others:
         return others[args.model].run(args)
     if args.model == "cvae" or (args.model == "vae" and not train_cvae.layered(args, _common("vae"))):

@@ -122,29 +122,43 @@ class CVAETask:
         """What the model takes of what is told of n pictures, [n, C]."""
         return whole_condition(self.model, told, self.device)
 
-    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        chosen = self.chosen
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pictures of a step in 0..1, and their conditions, some of them dropped by torch's generator."""
         pictures, told = self.told.batch(step, self.places)
-        images = as_shares(pictures).to(self.device)
-        condition = self.condition(dropped(told, chosen.dropout))
-        noise = torch.randn(len(images), chosen.geometry.latent).to(self.device)
+        return as_shares(pictures).to(self.device), self.condition(dropped(told, self.chosen.dropout))
+
+    def posterior(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, D], drawn by torch's generator, and the mean of their divergences, 0-d."""
+        noise = torch.randn(len(images), self.chosen.geometry.latent).to(self.device)
         with self._autocast():
             mean, log_variance = self._encode(images, condition)
         mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
+        return sample(mean, log_variance, noise), divergence(mean, log_variance).mean()
+
+    def drawn(self, z: Tensor, condition: Tensor) -> Tensor:
+        """What the decoder makes of latents, in 0..1."""
         with self._autocast():
-            copies = self._decode(sample(mean, log_variance, noise), condition)
-        error = error_of(copies, images, chosen.error, chosen.edges).mean()
-        kl = divergence(mean, log_variance).mean()
-        values = {"error": error, "kl": kl}
-        reconstruction = error
+            return self._decode(z, condition)
+
+    def reconstruction(self, copies: Tensor, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """How far copies are from pictures, 0-d, and what that is made of."""
+        error = error_of(copies, images, self.chosen.error, self.chosen.edges).mean()
+        values = {"error": error}
         if self.perceptual is not None:
             with self._autocast():
                 values["perceptual"] = self.perceptual(2 * copies - 1, 2 * images - 1).float().mean()
-            reconstruction = error + values["perceptual"]
-        if chosen.reduction == "sum":
-            reconstruction = reconstruction * images[0].numel()
-        begun = min(1.0, (step + 1) / max(1.0, chosen.anneal * self.options.steps))
-        return reconstruction + chosen.beta * begun * kl, {name: value.detach() for name, value in values.items()}
+            error = error + values["perceptual"]
+        return error * (images[0].numel() if self.chosen.reduction == "sum" else 1), values
+
+    def pressure(self, step: int) -> float:
+        """The weight of the divergence at a step."""
+        return self.chosen.beta * min(1.0, (step + 1) / max(1.0, self.chosen.anneal * self.options.steps))
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        images, condition = self.batch(step)
+        z, kl = self.posterior(images, condition)
+        loss, values = self.reconstruction(self.drawn(z, condition), images)
+        return loss + self.pressure(step) * kl, {name: value.detach() for name, value in {**values, "kl": kl}.items()}
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> dict[str, float]:

@@ -4,6 +4,7 @@ finished CVAE."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -70,9 +71,11 @@ def train_cvae(
     tensorboard: bool = False,
     fresh: bool = False,
     quiet: bool = False,
+    make: Callable[..., CVAETask] = CVAETask,
     **asked: Any,
 ) -> dict[str, float]:
     """Train a CVAE, or with model="vae" the same without a condition, into the folder `out`. asked: fields of `Asked`.
+    make: another task than this, which takes the same.
 
     Goes on from the folder's checkpoint and cache unless `fresh`. Writes DATA_MODEL.safetensors (fp16), metrics.json
     and what the loop writes, and returns the metrics of the written weights. Raises UserError for options that cannot
@@ -93,7 +96,7 @@ def train_cvae(
     told = open_told(chosen, options, out, place, fresh=fresh, quiet=quiet)
     names, width = (told.attribute_names, told.width) if isinstance(told, Conditioned) else ((), 0)
     names = names if chosen.condition in ("attributes", "both") else ()
-    task = CVAETask(
+    task = make(
         options,
         CVAEOptions(
             geometry_of(chosen, len(names), width), chosen.error, chosen.edges, chosen.reduction,
