@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TABLE = {
     "autoencoder": "autoencoder:Autoencoder",
+    "cvae": "cvae:Cvae",
     "fourier": "fourier:Fourier",
     "pixels": "pixels:Pixels",
     "siren": "siren:Siren",
@@ -38,6 +39,7 @@ _KINDS = {
     bool: "true or false",
     str: "a text",
     Sequence[int]: "whole numbers with commas between them",
+    Sequence[str]: "names with commas between them",
     type(None): "none",
 }
 

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from fastclipgen.errors import UserError
 from fastclipgen.generators import Generator, as_generator
 from fastclipgen.generators.autoencoder import Autoencoder, Halves
+from fastclipgen.generators.cvae import Cvae, Trained
 from fastclipgen.generators.fourier import Fourier
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.siren import Siren
 from fastclipgen.generators.stack import Stack
 from fastclipgen.generators.vqgan import Vqgan
 from fastclipgen.models import taesd
+from fastclipgen.models.cvae import ClipCVAE, Geometry
+from fastclipgen.models.cvae_dialects import About
 from fastclipgen.models.vqgan_dialects import build
 
 from ..models import taesd_checkpoints
@@ -51,6 +54,17 @@ def autoencoder(height: int, width: int) -> Generator:
     return Autoencoder(height, width, Halves(decoder, encoder))
 
 
+def cvae(height: int, width: int) -> Generator:
+    """A decoder that its latents move as far as a trained one's do."""
+    geometry = Geometry(16, 6, 3, 5, channels=(8, 12), decoder="upsampled")
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        network = ClipCVAE(geometry).eval()
+    for layer in (network.decoder_input, network.decoder[-1][1]):
+        layer.weight.data *= 4
+    return Cvae(height, width, Trained(network, About(geometry, ("a", "b", "c"))), attributes=["a", "-c"])
+
+
 MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "pixels": Pixels,
     "stack": Stack,
@@ -59,6 +73,7 @@ MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "siren": lambda height, width: Siren(height, width, layers=2, hidden=48, fit_lr=3e-3),
     "vqgan": vqgan,
     "autoencoder": autoencoder,
+    "cvae": cvae,
     "module": lambda height, width: as_generator(Plane(height, width), jitter=0.01, fit_lr=0.1, fit_steps=150),
 }
 KINDS = list(MAKERS)
