@@ -130,6 +130,12 @@ def test_a_free_condition_moves_too(weights: Path) -> None:
     assert not np.array_equal(held, free)
 
 
+def test_without_a_clip_it_is_that_of_the_file(weights: Path) -> None:
+    settings: dict[str, Any] = {"cvae": str(weights / "builtin.safetensors"), "steps": 0, "starts": 1, "seed": 1}
+    [result] = generate("a red circle", **settings, notice=lambda line: None)
+    assert result.metadata["settings"]["clip"] == ["builtin"]
+
+
 def test_a_cvae_takes_the_clip_that_it_was_trained_with(weights: Path) -> None:
     cvae_checkpoints.write(weights / "other.safetensors", embedding=512)
     with pytest.raises(UserError, match=r"takes embeddings of 512 numbers, but CLIP 'shapes-clip' gives 128; give the"):
