@@ -22,6 +22,7 @@ SUITES = {
     "ladder": "what each technique brings, one after the other",
     "sampling": "CLIP-GEN's tokens: cached against a full forward for each",
     "vqgan": "a VQGAN's decoder and its gradient, against eager torch",
+    "captions": "embeddings of captions in a cache, against one at a time",
     "presets": "what the quality presets cost, in a step and in a picture",
     "everything": "all of the above, and a short table",
     "profile": "where the time of a run goes",
@@ -178,6 +179,15 @@ def _vqgan(parser: argparse.ArgumentParser) -> None:
     _timing_options(parser, 5, 0.2)
 
 
+def _captions(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--clip", default="builtin", metavar="NAME", help="as of fastclipgen, or random:ARCHITECTURE; default builtin")
+    add("--captions", type=whole(1), default=500, metavar="N", help="of so many pictures; default 500")
+    add("--alike", type=whole(1), default=2, metavar="N", help="pictures that have the same caption; default 2")
+    _timing_options(parser, 5, 0.2)
+
+
 def _presets(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
@@ -214,6 +224,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "ladder": _ladder,
     "sampling": _sampling,
     "vqgan": _vqgan,
+    "captions": _captions,
     "presets": _presets,
     "everything": _everything,
     "profile": _profile,

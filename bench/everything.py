@@ -20,12 +20,21 @@ from fastclipgen.cli.parser import Parser
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library
 
-from . import guard, loops, sampling, vqgan
+from . import captions, guard, loops, sampling, vqgan
 from .cli import options_of
-from .schema import LadderReport, LoopCase, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
+from .schema import (
+    CaptionsReport,
+    LadderReport,
+    LoopCase,
+    LoopsReport,
+    OpsReport,
+    PresetsReport,
+    SamplingReport,
+    VqganReport,
+)
 
-SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "presets")
-TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS)))
+SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "presets", "captions")
+TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *captions.TESTS)))
 # Within some six minutes on a GPU.
 SHORT = {
     "vqgan": ["--repeats", "5", "--block-seconds", "0.2"],
@@ -34,6 +43,7 @@ SHORT = {
     "ops": ["--minutes", "2", "--repeats", "5", "--block-seconds", "0.03"],
     "ladder": ["--repeats", "5", "--block-seconds", "0.2"],
     "presets": ["--repeats", "3"],
+    "captions": ["--repeats", "3"],
 }
 LEAST = 20.0  # seconds without which no suite is begun
 ENDED = 124  # the exit code of timeout(1)
@@ -84,7 +94,9 @@ def _forget() -> None:
         torch.cuda.empty_cache()
 
 
-def summary(report: OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport) -> list[str]:
+def summary(
+    report: OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport | CaptionsReport,
+) -> list[str]:
     """The few lines of a report that matter most."""
     if isinstance(report, OpsReport):
         lanes = [lane for lane in report.lanes if lane.chosen and lane.direction == _last(report, lane)]
@@ -111,6 +123,8 @@ def summary(report: OpsReport | LoopsReport | LadderReport | SamplingReport | Vq
         ]
     if isinstance(report, PresetsReport):
         return [f"preset {lane.name}: {lane.picture_of_first:.1f}x the time of the first" for lane in report.lanes]
+    if isinstance(report, CaptionsReport):
+        return [f"captions, {lane.name}: {lane.faster.median:.1f}x one at a time" for lane in report.lanes[1:]]
     return [f"ladder, {rung.name}: {rung.faster_than_first.median:.2f}x the first rung" for rung in report.rungs]
 
 

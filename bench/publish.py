@@ -17,7 +17,7 @@ from .chart import Bar, bars
 from .machine import checkout
 from .publish_tables import TABLES
 from .results import RESULTS, read
-from .schema import LadderReport, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
+from .schema import CaptionsReport, LadderReport, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
 
 INTRO = """# Benchmarks
 
@@ -29,6 +29,7 @@ fastclipgen bench loops     # whole steps against the loops that people ran, and
 fastclipgen bench ladder    # what each technique brings, one after the other
 fastclipgen bench sampling  # CLIP-GEN's tokens, over a cache against a full forward for each
 fastclipgen bench vqgan     # a VQGAN's decoder and its gradient, against eager torch
+fastclipgen bench captions  # embeddings of captions in a cache, against one at a time
 fastclipgen bench presets   # what the quality presets cost
 fastclipgen bench profile   # where the time of a run goes
 ```
@@ -49,6 +50,7 @@ SUITES = {
     "sampling": "Sampling",
     "vqgan": "VQGAN",
     "presets": "Presets",
+    "captions": "Captions",
 }
 
 
@@ -124,10 +126,16 @@ def _presets_chart(report: PresetsReport) -> str:
     return bars(f"Presets: time of a step; that of {report.lanes[0].name} is 1", "x", found, mark=1.0)
 
 
+def _captions_chart(report: CaptionsReport) -> str:
+    found = [Bar(lane.name, *_ends(lane.faster)) for lane in report.lanes]
+    return bars("Captions: speed of embedding; one at a time is 1", "x", found, mark=1.0)
+
+
 _CHARTS: dict[str, Callable[[Any], str]] = {
     "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
     "vqgan": _vqgan_chart,
     "presets": _presets_chart,
+    "captions": _captions_chart,
 }  # fmt: skip
 
 

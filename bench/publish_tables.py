@@ -8,6 +8,7 @@ from typing import Any
 
 from .op_case import COMPILED, REFERENCE, WHOLE
 from .schema import (
+    CaptionsReport,
     LadderReport,
     LoopCase,
     LoopsReport,
@@ -222,7 +223,29 @@ def presets(report: PresetsReport) -> str:
     return f"{about}\n\n" + markdown([*heads, *(["ms a step"] if report.device == "cuda" else [])], rows)
 
 
+def captions(report: CaptionsReport) -> str:
+    """A row for every way to embed captions."""
+    rows = [
+        [
+            lane.name,
+            times(lane.faster),
+            mib(lane.bytes),
+            f"{lane.error:.1e}",
+            *([f"{1e3 * lane.caption.median:.3f}"] if lane.caption else []),
+        ]
+        for lane in report.lanes
+    ]
+    about = (
+        f"Captions of {report.captions} pictures, {report.unique} of them different, CLIP `{report.clip}`. One at a "
+        "time: a forward and a file for every picture; batches: many in a forward and one file for all of them; cache: "
+        "equal captions once, besides. Differences: length over length.\n\n"
+    )
+    heads = ["", "against one at a time", "files", "differs by"]
+    return about + markdown([*heads, *(["ms a caption"] if report.device == "cuda" else [])], rows)
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan,
     "presets": presets,
+    "captions": captions,
 }  # fmt: skip

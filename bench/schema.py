@@ -358,7 +358,38 @@ class VqganReport(Report):
         return self
 
 
-_Any = OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport
+# --- captions
+
+
+class CaptionLane(Strict):
+    """A way to embed captions and to keep the embeddings. `caption`: seconds for the caption of a picture; `faster`:
+    time of one at a time divided by that of this; `bytes`: length of the files; `error`: of what they hold, length of
+    the difference to one at a time over its length."""
+
+    name: Literal["one at a time", "batches", "cache"]
+    caption: Spread | None
+    faster: Spread
+    bytes: int = Field(ge=1)
+    error: float = Field(ge=0)
+
+
+class CaptionsReport(Report):
+    """What bench.captions writes. `captions`: of so many pictures; `unique`: how many of them differ."""
+
+    suite: Literal["captions"] = "captions"
+    clip: str
+    captions: int = Field(ge=1)
+    unique: int = Field(ge=1)
+    lanes: list[CaptionLane] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _seconds_belong_to_gpus(self) -> CaptionsReport:
+        for lane in self.lanes:
+            self.check_seconds(lane.name, lane.caption)
+        return self
+
+
+_Any = OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport | CaptionsReport
 AnyReport = Annotated[_Any, Field(discriminator="suite")]
 READER: TypeAdapter[_Any] = TypeAdapter(AnyReport)
 """`READER.validate_json(text)` gives the report of whichever suite wrote it."""

@@ -205,8 +205,6 @@ def _with_weights(config: RunConfig) -> RunConfig:
         raise UserError(f"expected weights of one generator, got those of {' and '.join(named)}; leave one of them out")
     if not named and config.generator in SHIPPED:
         config, named = config.model_copy(update={config.generator: sampling.BUILTIN}), [config.generator]
-    if named == ["cvae"] and config.cvae == sampling.BUILTIN and not config.clip:
-        config = config.model_copy(update={"clip": [sampling.BUILTIN]})  # whose embeddings it was told
     if not named or config.generator == named[0]:
         return config
     if config.generator != "auto":

@@ -63,6 +63,11 @@ class Generator(nn.Module):
         raise NotImplementedError(f"{cls.__name__} must define check_weights(text)")
 
     @classmethod
+    def clip_of(cls, text: str) -> str:
+        """The CLIP, as `--clip` takes it, that the weights `text` were trained with and need; "": any will do."""
+        return ""
+
+    @classmethod
     def load_weights(cls, text: str) -> nn.Module:
         """The frozen network in the files that `text` names. Raises UserError."""
         raise NotImplementedError(f"{cls.__name__} must define load_weights(text)")

@@ -26,6 +26,7 @@ from fastclipgen.weights.names import file_of
 
 BUILTIN = "builtin"  # instead of a path: the CVAE of the shapes world that ships
 WEIGHTS = "shapes_cvae.safetensors"
+_ADVICE = Advice(nothing="give a file of fastclipgen train cvae")
 
 
 class Trained(nn.Module):
@@ -84,11 +85,16 @@ class Cvae(Generator):
         _file(text)
 
     @classmethod
+    def clip_of(cls, text: str) -> str:
+        file = _file(text)
+        return about(read_tensors(file, "the CVAE", _ADVICE), read_metadata(file), f"'{file}'").clip
+
+    @classmethod
     def load_weights(cls, text: str) -> Trained:
         """The CVAE of `PATH`: a file of `fastclipgen train cvae`, or of Text2ImageClip; `builtin` is the one that
         ships. Raises UserError."""
         file = _file(text)
-        tensors = read_tensors(file, "the CVAE", Advice(nothing="give a file of fastclipgen train cvae"))
+        tensors = read_tensors(file, "the CVAE", _ADVICE)
         found = about(tensors, read_metadata(file), f"'{file}'")
         return Trained(build(tensors, found, f"'{file}'"), found)
 

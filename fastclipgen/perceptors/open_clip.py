@@ -21,7 +21,7 @@ from open_clip.constants import HF_CONFIG_NAME, HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS
 from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
-from fastclipgen.perceptors import hub, names
+from fastclipgen.perceptors import hub, names, short_texts
 from fastclipgen.perceptors.base import FrozenPerceptor, as_perceptor
 from fastclipgen.perceptors.frozen import patch_side, simplify
 from fastclipgen.perceptors.spec import ClipSpec
@@ -55,9 +55,23 @@ class OpenClipModel(nn.Module):
 
     def encode_text(self, texts: list[str]) -> Tensor:
         """Embeddings of the texts; of a text longer than the model reads, the end is ignored, which is said once."""
-        for text in texts:
-            self._notice_length(text)
-        return self.model.encode_text(self.tokenizer(texts).to(self.model.logit_scale.device))
+        return self.model.encode_text(self._tokens(texts))
+
+    def encode_many(self, texts: list[str]) -> Tensor:
+        """As `encode_text`, up to rounding, for many texts that are mostly shorter than what the model reads."""
+        tokens = self._tokens(texts)
+        if short_texts.fits(self.model, self.tokenizer):
+            return short_texts.encode(self.model, tokens)
+        return self.model.encode_text(tokens)
+
+    def _tokens(self, texts: list[str]) -> Tensor:
+        tokens = self.tokenizer(texts)
+        # a text that leaves padding at the end was not cut; other tokenizers than CLIP's may pad with anything
+        full = (tokens[:, -1] != 0).tolist() if hasattr(self.tokenizer, "encode") else [True] * len(texts)
+        for text, fills in zip(texts, full, strict=True):
+            if fills:
+                self._notice_length(text)
+        return tokens.to(self.model.logit_scale.device)
 
     def _notice_length(self, text: str) -> None:
         limit = self.tokenizer.context_length

@@ -40,7 +40,7 @@ class CaptionCache:
         columns = {"embeddings": (np.float16, perceptor.embed_dim)}
 
         def made(rows: range) -> dict[str, np.ndarray]:
-            return {"embeddings": perceptor.encode_text(list(texts[rows.start : rows.stop])).cpu().numpy()}
+            return {"embeddings": perceptor.encode_many(list(texts[rows.start : rows.stop])).cpu().numpy()}
 
         key = key_of(texts, perceptor)
         row_cache.complete(folder, key, columns, made, block=AT_ONCE, what="captions", fresh=fresh, quiet=quiet)
@@ -56,5 +56,5 @@ def key_of(texts: Sequence[str], perceptor: FrozenPerceptor) -> dict[str, Any]:
 
 
 def clip_identity(perceptor: FrozenPerceptor) -> str:
-    """The name and weights of a CLIP; asked before it takes another precision than it was loaded in."""
-    return f"{perceptor.name} {fingerprint(perceptor.module)}"
+    """The name of a CLIP and the weights that texts go through, which no precision of its image tower changes."""
+    return f"{perceptor.name} {fingerprint(perceptor.module, without='visual')}"

@@ -80,7 +80,7 @@ class Conditioned:
         if self._perceptor is None:
             return torch.zeros(len(texts), 0)
         blocks = [texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE)]
-        return torch.cat([self._perceptor.encode_text(block).cpu() for block in blocks])
+        return torch.cat([self._perceptor.encode_many(block).cpu() for block in blocks])
 
 
 def open_conditioned(
@@ -101,7 +101,7 @@ def open_conditioned(
 ) -> Conditioned:
     """The labelled source that `--data` names, as data.labelled.open_labelled has it, and its captions' embeddings.
 
-    perceptor: in float32, on the device where texts are to be embedded; None: attributes alone. cache: the folder of
+    perceptor: on the device where texts are to be embedded; None: attributes alone. cache: the folder of
     the embeddings; what is not in it yet is computed now. pictures: 0 are all, of a source without an end ENDLESS where
     there is a perceptor. fresh: a cache of something else is made again instead of refused. Raises UserError.
     """

@@ -81,7 +81,9 @@ def train_cvae(
     and what the loop writes, and returns the metrics of the written weights. Raises UserError for options that cannot
     be.
     """
-    chosen = Asked(**asked, **({"condition": "none"} if model == "vae" else {}))
+    if model == "vae":
+        asked["condition"] = "none"
+    chosen = Asked(**asked)
     check_options(steps, batch, learning_rate, least=2)  # batch norms need two
     check(chosen, ema)
     check_alone(model)

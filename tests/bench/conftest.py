@@ -177,6 +177,17 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                     for name in ("eager", "package")
                 ],
             },
+            "captions": header(device)
+            | {
+                "suite": "captions",
+                "clip": "builtin",
+                "captions": 30,
+                "unique": 15,
+                "lanes": [
+                    {"name": name, "caption": seconds, "faster": SPREAD, "bytes": 2048, "error": 0.0}
+                    for name in ("one at a time", "cache")
+                ],
+            },
         }
 
     return make

@@ -60,8 +60,8 @@ def cvae(height: int, width: int) -> Generator:
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         network = ClipCVAE(geometry).eval()
-    for layer in (network.decoder_input, network.decoder[-1][1]):
-        layer.weight.data *= 4
+    for layer in (network.decoder_input, network.decoder[-1].get_submodule("1")):
+        layer.get_parameter("weight").data *= 4
     return Cvae(height, width, Trained(network, About(geometry, ("a", "b", "c"))), attributes=["a", "-c"])
 
 

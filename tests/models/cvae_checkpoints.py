@@ -1,10 +1,19 @@
-"""State dicts of Text2ImageClip's CVAE, made from a description of its layers and not from our classes."""
+"""CVAEs of random weights: ours, and state dicts of Text2ImageClip's, made from a description of its layers alone."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from fastclipgen.models.cvae import ClipCVAE, Geometry
+from fastclipgen.models.cvae_dialects import About
+from fastclipgen.training.export import save_half
+
+SMALL = Geometry(side=16, latent=6, attributes=3, embedding=5, channels=(8, 12))
+ABOUT = About(SMALL, ("a", "b", "c"), "builtin")
 WIDTHS = (64, 128, 256, 512)
 
 
@@ -44,3 +53,21 @@ def text2image_clip(seed: int, widths: tuple[int, ...] = WIDTHS, embedding: int 
             norm(f"decoder.{place + 1}", width)
         inside = width
     return found
+
+
+def made(geometry: Geometry = SMALL, seed: int = 0) -> ClipCVAE:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return ClipCVAE(geometry).eval()
+
+
+def uniform(*shape: int, seed: int = 1) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def write(path: Path, embedding: int = 128, seed: int = 0) -> None:
+    """A file as `train cvae` writes it, for embeddings of the built-in CLIP."""
+    about = replace(ABOUT, geometry=replace(SMALL, embedding=embedding, decoder="upsampled"))
+    model = made(about.geometry, seed)
+    model.decoder_input.weight.data *= 4  # random weights hardly listen
+    save_half(dict(model.state_dict()), path, about.metadata())

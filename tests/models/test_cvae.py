@@ -11,22 +11,10 @@ from torch import Tensor
 
 from fastclipgen.data import attribute_captions
 from fastclipgen.errors import UserError
-from fastclipgen.models.cvae import ORIGINAL, ClipCVAE, Geometry, divergence, sample
+from fastclipgen.models.cvae import ORIGINAL, divergence, sample
 from fastclipgen.models.cvae_dialects import CELEBA, About, about, build
 
-from .cvae_checkpoints import text2image_clip
-
-SMALL = Geometry(side=16, latent=6, attributes=3, embedding=5, channels=(8, 12))
-
-
-def made(geometry: Geometry = SMALL, seed: int = 0) -> ClipCVAE:
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        return ClipCVAE(geometry).eval()
-
-
-def uniform(*shape: int, seed: int = 1) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+from .cvae_checkpoints import SMALL, made, text2image_clip, uniform
 
 
 def batch_norm(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
