@@ -7,7 +7,7 @@ import argparse
 from fastclipgen.cli import train_cvae
 from fastclipgen.cli.parser import number, whole
 
-DEFAULTS = {"steps": 2500, "batch": 32, "learning_rate": 1e-3}
+DEFAULTS = {"steps": 1600, "batch": 32, "learning_rate": 1e-3}
 
 
 def add_arguments(sub: argparse.ArgumentParser) -> None:

@@ -34,6 +34,8 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "autoencoder": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle"},
     "cvae": {"size": 64, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15,
              "schedule": "cosine:0.1", "starts": 1024, "tracks": 4},
+    "wgan": {"size": 64, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.1,
+             "schedule": "cosine:0.1", "starts": 256, "tracks": 4},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {
     # Direct Ascent Synthesis (arXiv 2502.07753)
@@ -46,6 +48,8 @@ REAL: dict[str, dict[str, Any]] = {
     "autoencoder": {"size": 512, "cutouts": "latest", "loss": "spherical"},
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
     "cvae": {"size": 64, "steps": 100, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 64,
+             "tracks": 2},
+    "wgan": {"size": 64, "steps": 100, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 64,
              "tracks": 2},
 }  # fmt: skip
 ALPHA = 200 / 255  # of a start picture over noise: clipit's

@@ -1,12 +1,7 @@
-"""Latents of a CVAE under a prompt: what is drawn is decided by the prompt's CLIP embedding and by a latent.
-
-Without a step it samples; steps move the latent, or the condition too, under CLIP. Knows nothing of prompts: it is
-handed embeddings (`fixed`), and without any draws as the model does of which nothing was told.
-"""
+"""Latents of a CVAE under a prompt: what is drawn is decided by the prompt's CLIP embedding and by a latent."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,12 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fastclipgen.assets import asset
-from fastclipgen.errors import UserError, unknown
-from fastclipgen.generators.base import Generator, Params, check_number
-from fastclipgen.generators.clamp import clamp_with_grad, shortened
+from fastclipgen.errors import UserError
+from fastclipgen.generators.base import Params
+from fastclipgen.generators.conditioned import Conditioned, attribute_row
 from fastclipgen.models.cvae import ClipCVAE
 from fastclipgen.models.cvae_dialects import About, about, build
-from fastclipgen.ops.philox import Stream, normals
 from fastclipgen.weights.checkpoint import Advice, read_metadata, read_tensors
 from fastclipgen.weights.names import file_of
 
@@ -37,7 +31,7 @@ class Trained(nn.Module):
         self.network, self.about = network.requires_grad_(False), about
 
 
-class Cvae(Generator):
+class Cvae(Conditioned):
     """{"w": [B, D]}: whitened latents, of which those of random pictures are standard normal.
 
     norm: largest length of a latent, in units of sqrt(D), the length of random ones. attributes: names of what is
@@ -46,13 +40,7 @@ class Cvae(Generator):
     it), as in classifier-free guidance. The model draws squares of its own size; others are those, resized.
     """
 
-    told: Tensor
-
     name = "cvae"
-    default_optimizer = "adam"
-    default_lr = 0.05
-    default_views_preset = "gentle"
-    latent = "w"
     weights = "cvae"
 
     def __init__(
@@ -65,20 +53,14 @@ class Cvae(Generator):
         free_condition: bool = False,
         guidance: float = 1.0,
     ) -> None:
-        super().__init__(height, width)
-        check_number(self.name, "norm", norm, 0.1, 10.0)
-        check_number(self.name, "guidance", guidance, 0.0, 20.0)
-        self.model, self.norm, self.guidance = model.network, norm, guidance
-        geometry = self.model.geometry
-        self.conditional = bool(geometry.condition)
-        self.embedding, self.clip = geometry.embedding, model.about.clip
-        if free_condition and not geometry.condition:
-            raise UserError(
-                "option 'free_condition' of generator 'cvae' is for a model with a condition, this has none"
-            )
-        self.freed = ("condition",) if free_condition else ()
-        given = _attributes(attributes or (), model.about.attributes)
-        self.register_buffer("told", self.model.conditions(1, given if geometry.attributes else None))  # [1, C]
+        network, geometry = model.network, model.network.geometry
+        given = attribute_row(attributes or (), model.about.attributes) if geometry.attributes else None
+        super().__init__(
+            height, width, length=geometry.latent, told=network.conditions(1, given), embedding=geometry.embedding,
+            clip=model.about.clip, norm=norm, free_condition=free_condition, guidance=guidance,
+            lowest=-1.0 if geometry.signed else 0.0,
+        )  # fmt: skip
+        self.model = network
 
     @classmethod
     def check_weights(cls, text: str) -> None:
@@ -102,14 +84,8 @@ class Cvae(Generator):
         for part in (self.model.decoder_input, self.model.decoder):
             part.to(dtype)
 
-    def fixed(self, embeddings: Tensor) -> Params:
-        """{"condition": [B, C]} of CLIP embeddings [B, E] of prompts, of length 1, or 0 where there is no prompt."""
-        told = self.told.expand(len(embeddings), -1)
-        return {"condition": torch.cat([told[:, : self.model.geometry.attributes], embeddings.to(told)], 1)}
-
-    def init(self, seeds: Tensor) -> Params:
-        """Random latents."""
-        return {"w": normals(seeds, 0, Stream.INIT, self.model.geometry.latent)[:, 0]}
+    def drawn(self, w: Tensor, condition: Tensor) -> Tensor:
+        return self.model.decode(self.model.latents(w), condition)
 
     def init_from(self, images: Tensor) -> Params:
         """The latents that the encoder gives, told of the attributes alone; what it cannot draw is lost."""
@@ -119,49 +95,6 @@ class Cvae(Generator):
         with torch.no_grad():
             mean, _ = self.model.encode(small, self.told.expand(len(images), -1))
             return {"w": self.model.whitened(mean)}
-
-    def forward(self, params: Params) -> Tensor:
-        drawn = self.preview(params)
-        if drawn.shape[2:] != (self.height, self.width):
-            drawn = F.interpolate(drawn, (self.height, self.width), mode="bicubic", antialias=True)
-        return clamp_with_grad(drawn)
-
-    def preview(self, params: Params) -> Tensor:
-        """In the model's own size."""
-        w = params["w"]
-        condition = params.get("condition", self.told.expand(len(w), -1))
-        z = self.model.latents(w)
-        drawn = self.model.decode(z, condition)
-        if self.guidance == 1:
-            return drawn
-        return clamp_with_grad(torch.lerp(self.model.decode(z, torch.zeros_like(condition)), drawn, self.guidance))
-
-    def project(self, params: Params) -> Params:
-        """Latents longer than `norm` allows are shortened to it; of a free condition the embedding keeps the length 1
-        and attributes stay in their range."""
-        found = {"w": shortened(params["w"], self.norm * math.sqrt(self.model.geometry.latent))}
-        if (condition := params.get("condition")) is not None:
-            attributes, embedding = condition.split([self.model.geometry.attributes, self.embedding], 1)
-            low = -1.0 if self.model.geometry.signed else 0.0
-            found["condition"] = torch.cat([attributes.clamp(low, 1.0), F.normalize(embedding, dim=1)], 1)
-        return found
-
-
-def _attributes(given: Sequence[str], known: Sequence[str]) -> Tensor:
-    """[1, A] of 1, 0 and NaN (nothing told), of names with or without a minus. Raises UserError."""
-    found = torch.full((1, len(known)), float("nan"))
-    for name in given:
-        there = not name.startswith("-")
-        if (plain := name.removeprefix("-")) not in known:
-            raise (
-                unknown("attribute", plain, known)
-                if known
-                else UserError(
-                    f"attribute '{plain}' was given, but this CVAE was trained without attributes; leave it out"
-                )
-            )
-        found[0, list(known).index(plain)] = float(there)
-    return found
 
 
 def _file(text: str) -> Path:

@@ -27,6 +27,7 @@ _TABLE = {
     "stack": "stack:Stack",
     "vae": "vae:Vae",
     "vqgan": "vqgan:Vqgan",
+    "wgan": "wgan:Wgan",
 }
 """name -> file:class. A new generator is one line here."""
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fastclipgen import UserError, generate
 
-from ..models import cvae_checkpoints, taesd_checkpoints
+from ..models import cvae_checkpoints, taesd_checkpoints, wgan_checkpoints
 from ..models.vqgan_checkpoints import Sizes, taming
 
 
@@ -24,6 +24,7 @@ def weights(folder: Path) -> Path:
     torch.save(taesd_checkpoints.encoder(), folder / "tiny_encoder.pth")
     cvae_checkpoints.write(folder / "tiny.safetensors", embedding=27)  # those of the tests' eye
     cvae_checkpoints.write(folder / "builtin.safetensors")
+    wgan_checkpoints.write(folder / "tiny_wgan.safetensors", embedding=27)
     return folder
 
 
@@ -31,6 +32,7 @@ OPTIONS = {
     "vqgan": ("--vqgan", "tiny.ckpt"),
     "autoencoder": ("--autoencoder", "tiny_decoder.pth"),
     "cvae": ("--cvae", "tiny.safetensors"),
+    "wgan": ("--wgan", "tiny_wgan.safetensors"),
 }
 SMALL = ("--clip", "builtin", "--views", "2", "--seed", "5", "--compile", "off", "--size", "19x13")
 

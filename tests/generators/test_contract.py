@@ -17,12 +17,14 @@ from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.siren import Siren
 from fastclipgen.generators.stack import Stack
 from fastclipgen.generators.vqgan import Vqgan
+from fastclipgen.generators.wgan import Trained as WganTrained
+from fastclipgen.generators.wgan import Wgan
 from fastclipgen.models import taesd
 from fastclipgen.models.cvae import ClipCVAE, Geometry
 from fastclipgen.models.cvae_dialects import About
 from fastclipgen.models.vqgan_dialects import build
 
-from ..models import taesd_checkpoints
+from ..models import taesd_checkpoints, wgan_checkpoints
 from ..models.vqgan_checkpoints import Sizes, taming
 
 SIZES = [(16, 16), (13, 22), (31, 18), (1, 1)]
@@ -65,6 +67,11 @@ def cvae(height: int, width: int) -> Generator:
     return Cvae(height, width, Trained(network, About(geometry, ("a", "b", "c"))), attributes=["a", "-c"])
 
 
+def wgan(height: int, width: int) -> Generator:
+    trained = WganTrained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT)
+    return Wgan(height, width, trained, attributes=["a", "-c"])
+
+
 MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "pixels": Pixels,
     "stack": Stack,
@@ -74,6 +81,7 @@ MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "vqgan": vqgan,
     "autoencoder": autoencoder,
     "cvae": cvae,
+    "wgan": wgan,
     "module": lambda height, width: as_generator(Plane(height, width), jitter=0.01, fit_lr=0.1, fit_steps=150),
 }
 KINDS = list(MAKERS)

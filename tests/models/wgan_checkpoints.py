@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
+
+from fastclipgen.models.wgan import Generator, Geometry
+from fastclipgen.models.wgan_dialects import About
+from fastclipgen.training.export import save_half
+
+SMALL = Geometry(side=16, latent=6, attributes=3, embedding=5, channels=8)
+ABOUT = About(SMALL, ("a", "b", "c"))
 
 
 def text2image_clip(
@@ -31,3 +40,19 @@ def text2image_clip(
         inside = width
     found |= {"generator_state_dict.last.weight": normal(inside, 3, 4, 4), "generator_state_dict.last.bias": normal(3)}
     return found | {"critic_state_dict.embed.weight": normal(80, 16)}
+
+
+def made(geometry: Geometry = SMALL) -> Generator:
+    """An untrained generator whose pictures are as lively as a trained one's."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = Generator(geometry).eval()
+    for parameter in (p for p in model.parameters() if p.ndim == 4):
+        parameter.data *= 8
+    return model
+
+
+def write(path: Path, embedding: int) -> None:
+    """One of ours, with an embedding of that length and no attributes."""
+    geometry = Geometry(16, 6, 0, embedding, channels=4, critic_channels=4)
+    save_half(made(geometry).state_dict(), path, About(geometry, (), "builtin").metadata())
