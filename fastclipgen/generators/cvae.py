@@ -54,9 +54,10 @@ class Cvae(Conditioned):
         guidance: float = 1.0,
     ) -> None:
         network, geometry = model.network, model.network.geometry
-        given = attribute_row(attributes or (), model.about.attributes) if geometry.attributes else None
+        given = attribute_row(attributes or (), model.about.attributes)
+        told = network.conditions(1, given if geometry.attributes else None)
         super().__init__(
-            height, width, length=geometry.latent, told=network.conditions(1, given), embedding=geometry.embedding,
+            height, width, length=geometry.latent, told=told, embedding=geometry.embedding,
             clip=model.about.clip, norm=norm, free_condition=free_condition, guidance=guidance,
             lowest=-1.0 if geometry.signed else 0.0,
         )  # fmt: skip

@@ -47,8 +47,10 @@ def made(geometry: Geometry = SMALL) -> Generator:
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         model = Generator(geometry).eval()
-    for parameter in (p for p in model.parameters() if p.ndim == 4):
-        parameter.data *= 8
+    kernels = [parameter for parameter in model.parameters() if parameter.ndim == 4]
+    for kernel in kernels:
+        kernel.data *= 8
+    kernels[-1].data *= 8
     return model
 
 
