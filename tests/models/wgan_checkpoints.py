@@ -50,7 +50,7 @@ def made(geometry: Geometry = SMALL) -> Generator:
     kernels = [parameter for parameter in model.parameters() if parameter.ndim == 4]
     for kernel in kernels:
         kernel.data *= 8
-    kernels[-1].data *= 8
+    kernels[-1].data *= 16
     return model
 
 
