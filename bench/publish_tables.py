@@ -239,7 +239,7 @@ def cvae(report: CvaeReport) -> str:
         for lane in report.lanes
     ]
     about = (
-        f"Captions of {report.captions} pictures, {report.unique} of them different, CLIP `{report.clip}`. One at a "
+        f"Training of a CVAE of {report.parameters:,} parameters, {report.batch} pictures a step, both ways. "
         "Tiled: picture and condition as one input; folded: the condition as a bias; package: channels last, in the "
         "precision of a training. Differences: of the first convolution's gradient, length over length.\n\n"
     )

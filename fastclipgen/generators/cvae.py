@@ -43,7 +43,8 @@ class Cvae(Generator):
     norm: largest length of a latent, in units of sqrt(D), the length of random ones. attributes: names of what is
     there, and with a minus before them of what is not; of the others nothing is told. free_condition: steps move the
     condition too. guidance: how far the pictures go from those without a condition to those with it and on (1: with
-    it), as in classifier-free guidance. The model draws squares of its own size; others are those, resized.
+    it), as in classifier-free guidance. length: that embeddings are given; None: that of the model's training, which
+    for files of Text2ImageClip is a guess. The model draws squares of its own size; others are those, resized.
     """
 
     told: Tensor
@@ -64,11 +65,14 @@ class Cvae(Generator):
         attributes: Sequence[str] | None = None,
         free_condition: bool = False,
         guidance: float = 1.0,
+        length: float | None = None,
     ) -> None:
         super().__init__(height, width)
         check_number(self.name, "norm", norm, 0.1, 10.0)
         check_number(self.name, "guidance", guidance, 0.0, 20.0)
         self.model, self.norm, self.guidance = model.network, norm, guidance
+        self.length = model.about.length if length is None else length
+        check_number(self.name, "length", self.length, 0.0)
         geometry = self.model.geometry
         self.conditional = bool(geometry.condition)
         self.embedding, self.clip = geometry.embedding, model.about.clip
@@ -105,7 +109,9 @@ class Cvae(Generator):
     def fixed(self, embeddings: Tensor) -> Params:
         """{"condition": [B, C]} of CLIP embeddings [B, E] of prompts, of length 1, or 0 where there is no prompt."""
         told = self.told.expand(len(embeddings), -1)
-        return {"condition": torch.cat([told[:, : self.model.geometry.attributes], embeddings.to(told)], 1)}
+        return {
+            "condition": torch.cat([told[:, : self.model.geometry.attributes], self.length * embeddings.to(told)], 1)
+        }
 
     def init(self, seeds: Tensor) -> Params:
         """Random latents."""
@@ -137,13 +143,13 @@ class Cvae(Generator):
         return clamp_with_grad(torch.lerp(self.model.decode(z, torch.zeros_like(condition)), drawn, self.guidance))
 
     def project(self, params: Params) -> Params:
-        """Latents longer than `norm` allows are shortened to it; of a free condition the embedding keeps the length 1
-        and attributes stay in their range."""
+        """Latents longer than `norm` allows are shortened to it; of a free condition the embedding keeps its length and
+        attributes stay in their range."""
         found = {"w": shortened(params["w"], self.norm * math.sqrt(self.model.geometry.latent))}
         if (condition := params.get("condition")) is not None:
             attributes, embedding = condition.split([self.model.geometry.attributes, self.embedding], 1)
             low = -1.0 if self.model.geometry.signed else 0.0
-            found["condition"] = torch.cat([attributes.clamp(low, 1.0), F.normalize(embedding, dim=1)], 1)
+            found["condition"] = torch.cat([attributes.clamp(low, 1.0), self.length * F.normalize(embedding, dim=1)], 1)
         return found
 
 
