@@ -35,6 +35,10 @@ class LabelledSource(Source, Protocol):
         """Which pictures `batch(step, places)` gives, int64 [n]."""
         ...
 
+    def attributes(self, numbers: np.ndarray) -> Tensor:
+        """Those of these pictures, int64 [n] -> float32 [n, A], 0 or 1."""
+        ...
+
     def captions(self, numbers: np.ndarray) -> list[str]:
         """The captions of these pictures, int64 [n]."""
         ...

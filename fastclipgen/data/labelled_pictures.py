@@ -87,6 +87,10 @@ class LabelledPictures(PictureSource):
     def identity(self) -> dict[str, object]:
         return {**super().identity(), "labels": self._told.identity()}
 
+    def attributes(self, numbers: np.ndarray) -> Tensor:
+        """Those of the pictures to train on with these numbers, int64 [n] -> float32 [n, A]."""
+        return self._told.attributes(numbers)
+
     def captions(self, numbers: np.ndarray) -> list[str]:
         """The captions of the pictures to train on with these numbers, int64 [n]."""
         return self._told.texts(numbers)

@@ -70,6 +70,9 @@ class LabelledShapes(ShapesSource):
     def indices(self, step: int, places: range) -> np.ndarray:
         return self._of(self.numbers(step, places).numpy())
 
+    def attributes(self, numbers: np.ndarray) -> Tensor:
+        return attributes(self._data.scenes(self._of(numbers)).facts)
+
     def captions(self, numbers: np.ndarray) -> list[str]:
         return self._labels(self._data, self._of(numbers)).captions
 

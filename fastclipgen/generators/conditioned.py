@@ -24,7 +24,7 @@ class Conditioned(Generator):
 
     A subclass says of its network how long its latents are, what its file calls the attributes, how long embeddings
     are and of which CLIP; `told`: [1, C], the whole condition by the attributes that the user gives; `lowest`: what an
-    absent attribute counts; and it defines `drawn`.
+    absent attribute counts; `length`: of embeddings there; and it defines `drawn`.
     """
 
     told: Tensor
@@ -39,7 +39,7 @@ class Conditioned(Generator):
         height: int,
         width: int,
         *,
-        length: int,
+        dimensions: int,
         told: Tensor,
         embedding: int,
         clip: str,
@@ -47,11 +47,14 @@ class Conditioned(Generator):
         free_condition: bool,
         guidance: float,
         lowest: float = -1.0,
+        length: float = 1.0,
     ) -> None:
         super().__init__(height, width)
         check_number(self.name, "norm", norm, 0.1, 10.0)
         check_number(self.name, "guidance", guidance, 0.0, 20.0)
-        self.length, self.norm, self.guidance, self.lowest = length, norm, guidance, lowest
+        self.dimensions, self.norm, self.guidance, self.lowest = dimensions, norm, guidance, lowest
+        check_number(self.name, "length", length, 0.0)
+        self.length = length
         self.conditional = bool(told.shape[1])
         self.embedding, self.clip = embedding, clip
         if free_condition and not self.conditional:
@@ -68,11 +71,12 @@ class Conditioned(Generator):
     def fixed(self, embeddings: Tensor) -> Params:
         """{"condition": [B, C]} of CLIP embeddings [B, E] of prompts, of length 1, or 0 where there is no prompt."""
         told = self.told.expand(len(embeddings), -1)
-        return {"condition": torch.cat([told[:, : told.shape[1] - self.embedding], embeddings.to(told)], 1)}
+        attributes = told[:, : told.shape[1] - self.embedding]
+        return {"condition": torch.cat([attributes, self.length * embeddings.to(told)], 1)}
 
     def init(self, seeds: Tensor) -> Params:
         """Random latents."""
-        return {"w": normals(seeds, 0, Stream.INIT, self.length)[:, 0]}
+        return {"w": normals(seeds, 0, Stream.INIT, self.dimensions)[:, 0]}
 
     def forward(self, params: Params) -> Tensor:
         drawn = self.preview(params)
@@ -90,12 +94,13 @@ class Conditioned(Generator):
         return clamp_with_grad(torch.lerp(self.drawn(w, torch.zeros_like(condition)), drawn, self.guidance))
 
     def project(self, params: Params) -> Params:
-        """Latents longer than `norm` allows are shortened to it; of a free condition the embedding keeps the length 1
-        and attributes stay in their range."""
-        found = {"w": shortened(params["w"], self.norm * math.sqrt(self.length))}
+        """Latents longer than `norm` allows are shortened to it; of a free condition the embedding keeps its length and
+        attributes stay in their range."""
+        found = {"w": shortened(params["w"], self.norm * math.sqrt(self.dimensions))}
         if (condition := params.get("condition")) is not None:
             attributes, embedding = condition.tensor_split([condition.shape[1] - self.embedding], 1)
-            found["condition"] = torch.cat([attributes.clamp(self.lowest, 1.0), F.normalize(embedding, dim=1)], 1)
+            embedding = self.length * F.normalize(embedding, dim=1)
+            found["condition"] = torch.cat([attributes.clamp(self.lowest, 1.0), embedding], 1)
         return found
 
 

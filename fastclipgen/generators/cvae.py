@@ -37,7 +37,8 @@ class Cvae(Conditioned):
     norm: largest length of a latent, in units of sqrt(D), the length of random ones. attributes: names of what is
     there, and with a minus before them of what is not; of the others nothing is told. free_condition: steps move the
     condition too. guidance: how far the pictures go from those without a condition to those with it and on (1: with
-    it), as in classifier-free guidance. The model draws squares of its own size; others are those, resized.
+    it), as in classifier-free guidance. length: that embeddings are given; None: that of the model's training, which
+    for files of Text2ImageClip is a guess. The model draws squares of its own size; others are those, resized.
     """
 
     name = "cvae"
@@ -52,14 +53,15 @@ class Cvae(Conditioned):
         attributes: Sequence[str] | None = None,
         free_condition: bool = False,
         guidance: float = 1.0,
+        length: float | None = None,
     ) -> None:
         network, geometry = model.network, model.network.geometry
         given = attribute_row(attributes or (), model.about.attributes)
         told = network.conditions(1, given if geometry.attributes else None)
         super().__init__(
-            height, width, length=geometry.latent, told=told, embedding=geometry.embedding,
+            height, width, dimensions=geometry.latent, told=told, embedding=geometry.embedding,
             clip=model.about.clip, norm=norm, free_condition=free_condition, guidance=guidance,
-            lowest=-1.0 if geometry.signed else 0.0,
+            lowest=-1.0 if geometry.signed else 0.0, length=model.about.length if length is None else length,
         )  # fmt: skip
         self.model = network
 

@@ -57,7 +57,7 @@ class Wgan(Conditioned):
         given = attribute_row(attributes or (), model.about.attributes)
         told = network.conditions(1, given if geometry.attributes else None)
         super().__init__(
-            height, width, length=geometry.latent, told=told, embedding=geometry.embedding,
+            height, width, dimensions=geometry.latent, told=told, embedding=geometry.embedding,
             clip=model.about.clip, norm=norm, free_condition=free_condition, guidance=guidance,
         )  # fmt: skip
         check_number(self.name, "fit_steps", fit_steps, 0)

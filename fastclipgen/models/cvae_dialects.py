@@ -19,6 +19,7 @@ from fastclipgen.models.fill import fill
 
 KEY = "fastclipgen.cvae"  # of a file's metadata
 _CLIP = "clip_model."
+RAW = 10.0  # stands for the lengths that CLIP's text embeddings have by themselves, which Text2ImageClip left them
 _NEEDED = ("encoder.0.weight", "fc_mu.weight", "decoder_input.weight")
 
 _CELEBA = """
@@ -35,11 +36,12 @@ CELEBA = tuple(_CELEBA.split())
 @dataclass(frozen=True)
 class About:
     """What a file says of its network besides weights. attributes: their names; clip: the CLIP whose text embeddings it
-    was trained with, as `--clip` takes it, "" where it had none."""
+    was trained with, as `--clip` takes it, "" where it had none; length: that these had."""
 
     geometry: Geometry
     attributes: tuple[str, ...] = ()
     clip: str = ""
+    length: float = 1.0
 
     def metadata(self) -> dict[str, str]:
         """For the head of a safetensors file."""
@@ -74,7 +76,8 @@ def about(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], what: str)
         embedding=condition - attributes,
         channels=tuple(channels),
     )
-    return About(geometry, CELEBA[:attributes], "ViT-B-32:openai" if condition > attributes else "")
+    clip, length = ("ViT-B-32:openai", RAW) if condition > attributes else ("", 1.0)
+    return About(geometry, CELEBA[:attributes], clip, length)
 
 
 def build(tensors: Mapping[str, Tensor], found: About, what: str) -> ClipCVAE:
@@ -97,7 +100,10 @@ def _stated(text: str, what: str) -> About:
         geometry = values["geometry"]
         names: Sequence[str] = values["attributes"]
         made = About(
-            Geometry(**geometry | {"channels": tuple(geometry["channels"])}), tuple(names), str(values["clip"])
+            Geometry(**geometry | {"channels": tuple(geometry["channels"])}),
+            tuple(names),
+            str(values["clip"]),
+            float(values["length"]),
         )
         made.geometry.check()
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -62,11 +62,11 @@ class Conditioned:
     def batch(self, step: int, places: range) -> tuple[Tensor, Conditions]:
         """The pictures at these places of the batch of a step, uint8 [n, 3, S, S], and what is told of them."""
         pictures = self.source.batch(step, places)
-        attributes = self.source.labels(step, places).attributes
+        numbers = self.source.numbers(step, places).numpy()
+        attributes = self.source.attributes(numbers)
         if self._perceptor is None:
             return pictures, Conditions(attributes, torch.zeros(len(attributes), 0))
-        rows = self._row_of[self.source.numbers(step, places).numpy()]
-        found = torch.from_numpy(np.asarray(self._cached[rows], dtype=np.float32))
+        found = torch.from_numpy(np.asarray(self._cached[self._row_of[numbers]], dtype=np.float32))
         return pictures, Conditions(attributes, F.normalize(found, dim=-1))  # float16 rounds lengths too
 
     def held_out(self, count: int) -> tuple[Tensor, Conditions]:

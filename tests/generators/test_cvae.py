@@ -42,6 +42,15 @@ def test_the_prompt_decides_what_is_drawn() -> None:
     assert torch.equal(one(params), one(params | nothing))
 
 
+def test_embeddings_have_the_length_of_the_training() -> None:
+    about = replace(ABOUT, length=4.0)
+    one = Cvae(16, 16, Trained(made(), about), free_condition=True)
+    assert torch.equal(one.fixed(unit(2))["condition"][:, 3:], 4 * unit(2))
+    assert torch.equal(generator(length=4.0).fixed(unit(2))["condition"], one.fixed(unit(2))["condition"])
+    kept = one.project({"w": torch.zeros(1, 6), "condition": torch.ones(1, 8)})
+    assert kept["condition"][0, 3:].norm().item() == pytest.approx(4)
+
+
 def test_guidance_goes_on_from_the_picture_of_nothing() -> None:
     params = generator().init(torch.tensor([1, 2]))
     fixed = generator().fixed(unit(2))

@@ -66,7 +66,7 @@ def test_the_attributes_are_those_of_celeba() -> None:
 def test_a_whole_file_of_text2image_clip_has_its_geometry() -> None:
     found = about(text2image_clip(1), {}, "the CVAE")
     assert found.geometry == ORIGINAL
-    assert found.clip == "ViT-B-32:openai"
+    assert (found.clip, found.length) == ("ViT-B-32:openai", 10.0)
 
 
 @pytest.mark.parametrize("draws", ["0..1", "-1..1"])
@@ -117,7 +117,7 @@ def test_the_divergence_is_that_of_gaussians() -> None:
 
 @pytest.mark.parametrize("kind", ["transposed", "upsampled"])
 def test_our_files_say_what_they_are(kind: str) -> None:
-    stated = About(replace(SMALL, decoder=kind), ("a", "b", "c"), "ViT-B-32:openai")
+    stated = About(replace(SMALL, decoder=kind), ("a", "b", "c"), "ViT-B-32:openai", 2.5)
     model = made(stated.geometry)
     model.prior_mean.add_(1)
     found = about(model.state_dict(), stated.metadata(), "the CVAE")
