@@ -22,6 +22,7 @@ SUITES = {
     "ladder": "what each technique brings, one after the other",
     "sampling": "CLIP-GEN's tokens: cached against a full forward for each",
     "vqgan": "a VQGAN's decoder and its gradient, against eager torch",
+    "cvae": "a CVAE's training step: its condition folded into a bias, against tiled",
     "captions": "embeddings of captions in a cache, against one at a time",
     "presets": "what the quality presets cost, in a step and in a picture",
     "everything": "all of the above, and a short table",
@@ -179,6 +180,15 @@ def _vqgan(parser: argparse.ArgumentParser) -> None:
     _timing_options(parser, 5, 0.2)
 
 
+def _cvae(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--precision", choices=["auto", "fp32", "bf16"], default="auto", help="of the package's step")
+    add("--model", choices=["original", "tiny"], default="original", help="geometry; default original")
+    add("--batch", type=whole(2), default=32, help="pictures a step; default 32")
+    _timing_options(parser, 5, 0.2)
+
+
 def _captions(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
@@ -224,6 +234,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "ladder": _ladder,
     "sampling": _sampling,
     "vqgan": _vqgan,
+    "cvae": _cvae,
     "captions": _captions,
     "presets": _presets,
     "everything": _everything,

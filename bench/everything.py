@@ -20,10 +20,11 @@ from fastclipgen.cli.parser import Parser
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library
 
-from . import captions, guard, loops, sampling, vqgan
+from . import captions, cvae, guard, loops, sampling, vqgan
 from .cli import options_of
 from .schema import (
     CaptionsReport,
+    CvaeReport,
     LadderReport,
     LoopCase,
     LoopsReport,
@@ -33,8 +34,8 @@ from .schema import (
     VqganReport,
 )
 
-SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "presets", "captions")
-TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *captions.TESTS)))
+SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "presets", "cvae", "captions")
+TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *cvae.TESTS, *captions.TESTS)))
 # Within some six minutes on a GPU.
 SHORT = {
     "vqgan": ["--repeats", "5", "--block-seconds", "0.2"],
@@ -43,6 +44,7 @@ SHORT = {
     "ops": ["--minutes", "2", "--repeats", "5", "--block-seconds", "0.03"],
     "ladder": ["--repeats", "5", "--block-seconds", "0.2"],
     "presets": ["--repeats", "3"],
+    "cvae": ["--repeats", "3"],
     "captions": ["--repeats", "3"],
 }
 LEAST = 20.0  # seconds without which no suite is begun
@@ -94,9 +96,12 @@ def _forget() -> None:
         torch.cuda.empty_cache()
 
 
-def summary(
-    report: OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport | CaptionsReport,
-) -> list[str]:
+_Report = (
+    OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport | CaptionsReport | CvaeReport
+)
+
+
+def summary(report: _Report) -> list[str]:
     """The few lines of a report that matter most."""
     if isinstance(report, OpsReport):
         lanes = [lane for lane in report.lanes if lane.chosen and lane.direction == _last(report, lane)]
@@ -123,6 +128,8 @@ def summary(
         ]
     if isinstance(report, PresetsReport):
         return [f"preset {lane.name}: {lane.picture_of_first:.1f}x the time of the first" for lane in report.lanes]
+    if isinstance(report, CvaeReport):
+        return [f"cvae, {lane.part}, {lane.name}: {lane.faster.median:.1f}x tiled" for lane in report.lanes]
     if isinstance(report, CaptionsReport):
         return [f"captions, {lane.name}: {lane.faster.median:.1f}x one at a time" for lane in report.lanes[1:]]
     return [f"ladder, {rung.name}: {rung.faster_than_first.median:.2f}x the first rung" for rung in report.rungs]

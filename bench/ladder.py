@@ -32,7 +32,8 @@ from .loops import CASES, SHOWN, TESTS
 from .memory import peak_bytes
 from .reference import ReferenceRun
 from .results import begin, finish
-from .schema import LadderReport, Missing, Rung
+from .schema import LadderReport, Rung
+from .schema_base import Missing
 from .subject import EngineRun, Subject
 from .timing import Run, ratio, spread, time_blocks
 

@@ -13,7 +13,7 @@ import torch
 
 import fastclipgen
 
-from .schema import Machine, Source
+from .schema_base import Machine, Source
 
 HOME = Path(__file__).resolve().parents[1]
 

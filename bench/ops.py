@@ -25,7 +25,8 @@ from .ceiling import Copy, MatrixProduct
 from .memory import peak_bytes
 from .op_case import COMPILED, REFERENCE, WHOLE, OpCase, OpRun, Ready, Work
 from .results import begin, finish
-from .schema import Ceilings, Missing, OpLane, OpsReport
+from .schema import Ceilings, OpLane, OpsReport
+from .schema_base import Missing
 from .timing import ratio, scaled, spread, time_blocks
 
 COPY, MATRIX = "copy", "matrix product"  # among the competitors of each case

@@ -17,7 +17,16 @@ from .chart import Bar, bars
 from .machine import checkout
 from .publish_tables import TABLES
 from .results import RESULTS, read
-from .schema import CaptionsReport, LadderReport, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
+from .schema import (
+    CaptionsReport,
+    CvaeReport,
+    LadderReport,
+    LoopsReport,
+    OpsReport,
+    PresetsReport,
+    SamplingReport,
+    VqganReport,
+)
 
 INTRO = """# Benchmarks
 
@@ -29,6 +38,7 @@ fastclipgen bench loops     # whole steps against the loops that people ran, and
 fastclipgen bench ladder    # what each technique brings, one after the other
 fastclipgen bench sampling  # CLIP-GEN's tokens, over a cache against a full forward for each
 fastclipgen bench vqgan     # a VQGAN's decoder and its gradient, against eager torch
+fastclipgen bench cvae      # a CVAE's training step: its condition folded into a bias, against tiled
 fastclipgen bench captions  # embeddings of captions in a cache, against one at a time
 fastclipgen bench presets   # what the quality presets cost
 fastclipgen bench profile   # where the time of a run goes
@@ -50,6 +60,7 @@ SUITES = {
     "sampling": "Sampling",
     "vqgan": "VQGAN",
     "presets": "Presets",
+    "cvae": "CVAE",
     "captions": "Captions",
 }
 
@@ -126,6 +137,11 @@ def _presets_chart(report: PresetsReport) -> str:
     return bars(f"Presets: time of a step; that of {report.lanes[0].name} is 1", "x", found, mark=1.0)
 
 
+def _cvae_chart(report: CvaeReport) -> str:
+    found = [Bar(f"{lane.part}, {lane.name}", *_ends(lane.faster)) for lane in report.lanes]
+    return bars("CVAE: speed of training; tiled is 1", "x", found, mark=1.0)
+
+
 def _captions_chart(report: CaptionsReport) -> str:
     found = [Bar(lane.name, *_ends(lane.faster)) for lane in report.lanes]
     return bars("Captions: speed of embedding; one at a time is 1", "x", found, mark=1.0)
@@ -135,6 +151,7 @@ _CHARTS: dict[str, Callable[[Any], str]] = {
     "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
     "vqgan": _vqgan_chart,
     "presets": _presets_chart,
+    "cvae": _cvae_chart,
     "captions": _captions_chart,
 }  # fmt: skip
 

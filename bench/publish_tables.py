@@ -9,6 +9,7 @@ from typing import Any
 from .op_case import COMPILED, REFERENCE, WHOLE
 from .schema import (
     CaptionsReport,
+    CvaeReport,
     LadderReport,
     LoopCase,
     LoopsReport,
@@ -223,6 +224,29 @@ def presets(report: PresetsReport) -> str:
     return f"{about}\n\n" + markdown([*heads, *(["ms a step"] if report.device == "cuda" else [])], rows)
 
 
+def cvae(report: CvaeReport) -> str:
+    """A row for every way to train, by parts."""
+    rows = [
+        [
+            lane.part,
+            lane.name,
+            lane.dtype,
+            times(lane.faster),
+            mib(lane.peak_bytes),
+            f"{lane.error:.1e}",
+            *([f"{1e3 * lane.seconds.median:.2f}"] if lane.seconds else []),
+        ]
+        for lane in report.lanes
+    ]
+    about = (
+        f"Training of a CVAE of {report.parameters:,} parameters, {report.batch} pictures a step, both ways. "
+        "Tiled: picture and condition as one input; folded: the condition as a bias; package: channels last, in the "
+        "precision of a training. Differences: of the first convolution's gradient, length over length.\n\n"
+    )
+    heads = ["", "", "precision", "against tiled", "peak", "differs by"]
+    return about + markdown([*heads, *(["ms"] if report.device == "cuda" else [])], rows)
+
+
 def captions(report: CaptionsReport) -> str:
     """A row for every way to embed captions."""
     rows = [
@@ -247,5 +271,5 @@ def captions(report: CaptionsReport) -> str:
 TABLES: dict[str, Callable[[Any], str]] = {
     "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan,
     "presets": presets,
-    "captions": captions,
+    "cvae": cvae, "captions": captions,
 }  # fmt: skip

@@ -13,7 +13,8 @@ from fastclipgen.errors import UserError
 
 from . import guard
 from .machine import device_name, machine, source
-from .schema import READER, Report, Source
+from .schema import READER, Report
+from .schema_base import Source
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"

@@ -28,7 +28,8 @@ from .memory import peak_bytes
 from .random_vqgan import PREFIX, geometry_of, random_vqgan
 from .reference_vqgan import plain
 from .results import begin, finish
-from .schema import DecodeLane, Missing, VqganReport
+from .schema import DecodeLane, VqganReport
+from .schema_base import Missing
 from .timing import Run, ratio, scaled, spread, time_blocks
 
 TESTS = (

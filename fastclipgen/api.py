@@ -88,6 +88,7 @@ class Job:
             clip, self.loaded = auto.resolve_available(presets.CLIPS[config.preset], self.device, dtype, notice)
             config = config.model_copy(update={"clip": clip})
         elif perceptors is None:
+            config = config.model_copy(update={"clip": config.clip or _clip_of_weights(config)})
             self.loaded = resolve(config.clip, self.device, dtype, notice)
         else:
             self.loaded = adopt(perceptors, self.device, dtype)
@@ -299,6 +300,13 @@ def load_start(config: RunConfig, notice: Callable[[str], None]) -> Tensor | Non
         return start
     over = parse_target(config.init_over)
     return torch.lerp(start, fit(load_image(over.path, notice=notice), *size), over.weight)
+
+
+def _clip_of_weights(config: RunConfig) -> list[str]:
+    """The CLIP that the generator's weights were trained with, where they need that one."""
+    text = getattr(config, config.generator) if config.generator in WEIGHTS else None
+    clip = registry.generator_class(config.generator).clip_of(text) if text else ""
+    return [clip] if clip else []
 
 
 def _own_generator(module: nn.Module | None, config: RunConfig) -> Generator | None:

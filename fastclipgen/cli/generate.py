@@ -60,7 +60,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser, prompts: bool = True)
         "--generator",
         default="auto",
         metavar="NAME",
-        help="auto, vae, stack, pixels, fourier, siren, vqgan, autoencoder, clip-gen",
+        help="auto, vae, stack, pixels, fourier, siren, vqgan, autoencoder, cvae, wgan, clip-gen",
     )
     add(
         "--vqgan",
@@ -72,6 +72,9 @@ def add_setting_arguments(parser: argparse.ArgumentParser, prompts: bool = True)
         metavar="PATH",
         help="weights of generator autoencoder: a decoder of the TAESD family, or its folder",
     )
+    text = "weights of generator cvae: a file of `fastclipgen train cvae`, or builtin"
+    add("--cvae", metavar="PATH|builtin", help=text)
+    add("--wgan", metavar="PATH", help="weights of generator wgan: a file of `fastclipgen train wgan-gp`")
     add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time")
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")

@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fastclipgen.clip_gen.gallery import Bridge
-from fastclipgen.errors import UserError
 from fastclipgen.guidance.prompts import Prompt
-from fastclipgen.guidance.targets import Aim, Encoder, Targets, build_targets
-
-_LEAST = 1e-3  # length of a sum of unit vectors, below which its direction is chance
+from fastclipgen.guidance.targets import Aim, Encoder, Targets, build_targets, mixed
 
 
 class Aims(NamedTuple):
@@ -51,12 +47,4 @@ def aim(
         given = given.clone()
         given[is_text] = crossed
     counts = [count + len(others) for count in texts]
-    return Aims(_mixed(given, targets.weights), _mixed(targets.embeddings, targets.weights), targets, counts)
-
-
-def _mixed(embeddings: Tensor, weights: Tensor) -> Tensor:
-    """The directions [B, E] of weighted sums of embeddings [B, P, E]; once a run, so the host may wait."""
-    total = torch.einsum("bpe,bp->be", embeddings, weights / weights.abs().sum(1, keepdim=True))
-    if bool((total.norm(dim=-1) < _LEAST).any()):
-        raise UserError("the prompts of a picture cancel each other out; change their weights, or leave one out")
-    return F.normalize(total, dim=-1)
+    return Aims(mixed(given, targets.weights), mixed(targets.embeddings, targets.weights), targets, counts)

@@ -24,7 +24,7 @@ from fastclipgen.generators.noise_starts import noise_start
 from fastclipgen.guidance.constraints import Constraint, parse_constraint
 from fastclipgen.guidance.prompts import Prompt, parse_image_prompt, parse_prompts, parse_target, phases_of
 from fastclipgen.guidance.pulls import Pull
-from fastclipgen.guidance.targets import Targets, build_targets
+from fastclipgen.guidance.targets import Targets, build_targets, mixed
 from fastclipgen.outputs.load import fit, load_image, load_mask
 from fastclipgen.perceptors.base import FrozenPerceptor
 
@@ -104,13 +104,32 @@ class Aims:
         params, canvas, mask = None, None, None
         keys = torch.tensor(list(seeds), dtype=torch.int64, device=device)
         images = self._starts(keys, starts)
+        fixed = self._fixed(targets) if self._generator.conditional else None
         if images is not None:
             params = self._generator.init_from(images)
             with torch.no_grad():
-                canvas = paste(self._generator.canvas(params), images)
+                canvas = paste(self._generator.canvas(params | (fixed or {})), images)
         if self._mask is not None and canvas is not None:
             mask = paste(torch.ones_like(canvas[:, :1]), self._mask.to(device)[None])
-        return Task(keys, tuple(targets), canvas, mask), params
+        return Task(keys, tuple(targets), canvas, mask, fixed=fixed), params
+
+    def _fixed(self, targets: Sequence[Targets]) -> Params:
+        """What a conditional generator draws under: the direction of all that pictures are to become at first, as the
+        CLIP that it was trained with sees it. targets: of each perceptor. Raises UserError where that CLIP is missing.
+        """
+        wanted = self._generator.embedding
+        eyes = [one.embed_dim for one in self._perceptors]
+        if wanted and wanted not in eyes:
+            found = " and ".join(f"'{one.name}' gives {one.embed_dim}" for one in self._perceptors)
+            raise UserError(
+                f"generator '{self._generator.name}' takes embeddings of {wanted} numbers, but CLIP {found}; give the "
+                f"one that it was trained with: --clip {self._generator.clip or 'NAME'}"
+            )
+        if not wanted:
+            return self._generator.fixed(torch.zeros(len(targets[0].weights), 0, device=self._device))
+        seen = targets[eyes.index(wanted)]
+        active = seen.active(0)
+        return self._generator.fixed(mixed(seen.embeddings, seen.weights if active is None else seen.weights * active))
 
     def _starts(self, seeds: Tensor, own: Tensor | None) -> Tensor | None:
         """What pictures with these seeds int64 [B] begin with, [B, 3, H, W]: their `own` start pictures or else the
@@ -197,7 +216,7 @@ class Aims:
         if self._generator.latent is None:
             raise UserError(
                 f"the setting '{setting}' compares latents, and generator '{self._config.generator}' has none; use "
-                f"{instead}, which compares pixels, or generator vqgan, autoencoder or vae"
+                f"{instead}, which compares pixels, or generator vqgan, autoencoder, vae or cvae"
             )
         return self._generator.latent
 

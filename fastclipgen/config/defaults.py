@@ -32,6 +32,10 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "vqgan": {"size": 64, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.2,
               "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 4},
     "autoencoder": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle"},
+    "cvae": {"size": 64, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15,
+             "schedule": "cosine:0.1", "starts": 1024, "tracks": 4},
+    "wgan": {"size": 64, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.1,
+             "schedule": "cosine:0.1", "starts": 256, "tracks": 4},
 }  # fmt: skip
 REAL: dict[str, dict[str, Any]] = {
     # Direct Ascent Synthesis (arXiv 2502.07753)
@@ -43,6 +47,10 @@ REAL: dict[str, dict[str, Any]] = {
     "vqgan": {"size": 512, "steps": 500, "cutouts": "latest", "loss": "spherical", "learning_rate": 0.1},
     "autoencoder": {"size": 512, "cutouts": "latest", "loss": "spherical"},
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
+    "cvae": {"size": 64, "steps": 100, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 64,
+             "tracks": 2},
+    "wgan": {"size": 64, "steps": 100, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 64,
+             "tracks": 2},
 }  # fmt: skip
 ALPHA = 200 / 255  # of a start picture over noise: clipit's
 # A film that zooms is of one picture, and its end is as lively as its beginning.

@@ -21,7 +21,8 @@ from fastclipgen.ops.cutout_presets import preset
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(?:([GgMm])(?:i?[Bb])?)?")
-WEIGHTS = ("vqgan", "autoencoder")  # settings that name weights, each those of the generator of its name
+WEIGHTS = ("vqgan", "autoencoder", "cvae", "wgan")  # settings that name weights, each of the generator of its name
+SHIPPED = ("vqgan", "cvae")  # of which one ships
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
@@ -44,6 +45,8 @@ class RunConfig(edited.Edited):
         None, description="weights of generators vqgan and clip-gen, PATH[:YAML], NAME or builtin"
     )
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
+    cvae: str | None = Field(None, description="weights of generator cvae, PATH or builtin")
+    wgan: str | None = Field(None, description="weights of generator wgan, PATH")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
     batches: int = Field(1, ge=1, le=256, description="so many times these views, `views` of them in memory at once")
@@ -201,8 +204,8 @@ def _with_weights(config: RunConfig) -> RunConfig:
     named = [name for name in WEIGHTS if getattr(config, name) is not None]
     if len(named) > 1:
         raise UserError(f"expected weights of one generator, got those of {' and '.join(named)}; leave one of them out")
-    if not named and config.generator == "vqgan":
-        return config.model_copy(update={"vqgan": sampling.BUILTIN})
+    if not named and config.generator in SHIPPED:
+        config, named = config.model_copy(update={config.generator: sampling.BUILTIN}), [config.generator]
     if not named or config.generator == named[0]:
         return config
     if config.generator != "auto":

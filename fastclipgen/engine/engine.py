@@ -131,9 +131,11 @@ class Engine:
             task = task if seeds is None else task._replace(seeds=seeds)
             generator = self.recipe.generator
             params = generator.init(task.seeds) if self.starts == 1 else generator.init_among_many(task.seeds)
+        if task.fixed is not None:
+            params = params | {name: task.fixed[name].clone() for name in self.recipe.generator.freed}
         if task.start is None and needs_start(self.recipe.constraints):
             with torch.no_grad():
-                task = task._replace(start=self.recipe.generator.canvas(params))
+                task = task._replace(start=canvas(self.recipe, task, params))
         return with_origin(self.recipe, task, params), params
 
     def _best_starts(self, task: Task) -> Tensor:
@@ -156,12 +158,19 @@ class Engine:
         try:
             index = torch.arange(len(seeds), device=seeds.device).repeat_interleave(seeds.shape[1])
             rows = task.rows(index)._replace(seeds=seeds.reshape(-1))
-            images = self.recipe.generator.preview_among_many(rows.seeds)
+            images = self._preview(rows)
             return score(self.recipe, rows, images)[0].view(len(seeds), -1)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or seeds.shape[1] == 1:
                 raise
         return torch.cat([self._score_starts(task, half) for half in seeds.chunk(2, dim=1)], dim=1)
+
+    def _preview(self, task: Task) -> Tensor:
+        """The starts of a task's seeds, perhaps smaller."""
+        generator = self.recipe.generator
+        if task.fixed is None:
+            return generator.preview_among_many(task.seeds)
+        return generator.preview(task.fixed | generator.init_among_many(task.seeds))
 
     @torch.no_grad()
     def _publish(self, task: Task, state: RunState, tracks: int, done: int) -> EngineResult:

@@ -13,7 +13,7 @@ from torch import Tensor
 from fastclipgen.engine.ema import Ema, KeepBest
 from fastclipgen.engine.optimizers import Optimizer
 from fastclipgen.engine.plateau import Plateau
-from fastclipgen.generators.base import Generator
+from fastclipgen.generators.base import Generator, Params
 from fastclipgen.guidance.constraints import Constraint
 from fastclipgen.guidance.edits import Edit
 from fastclipgen.guidance.pulls import Pull
@@ -66,16 +66,19 @@ class Recipe:
 
 class Task(NamedTuple):
     """What B pictures are to become. start, mask: [B, 3, h, w] and [B, 1, h, w] on the generator's canvas, or None;
-    origin: the generator's latent [B, ...] that the run began with, or None."""
+    origin: the generator's latent [B, ...] that the run began with, or None; fixed: what a conditional generator reads
+    beside its parameters, [B, ...] each, or None."""
 
     seeds: Tensor  # int64 [B]
     targets: tuple[Targets, ...]  # one for each guide
     start: Tensor | None = None  # what constraints compare with, and what shows where the mask is 0
     mask: Tensor | None = None  # 1 where the picture may change
     origin: Tensor | None = None  # what pulls without a goal of their own draw to
+    fixed: Params | None = None
 
     def rows(self, index: Tensor | slice) -> Task:
         """The task of the pictures `index` (int64 [M]); of a slice, in the same memory."""
         targets = tuple(target.at(index) for target in self.targets)
         rest = (None if x is None else x[index] for x in (self.start, self.mask, self.origin))
-        return Task(self.seeds[index], targets, *rest)
+        fixed = None if self.fixed is None else {name: value[index] for name, value in self.fixed.items()}
+        return Task(self.seeds[index], targets, *rest, fixed)

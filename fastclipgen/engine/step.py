@@ -59,7 +59,7 @@ def begin(recipe: Recipe, params: Params) -> RunState:
 
 def canvas(recipe: Recipe, task: Task, params: Params) -> Tensor:
     """What the cutouts see, [B, 3, h, w], with the start picture where the mask forbids a change."""
-    drawn = recipe.generator.canvas(params)
+    drawn = recipe.generator.canvas(params if task.fixed is None else task.fixed | params)
     if task.mask is None or task.start is None:
         return drawn
     return torch.lerp(task.start, drawn, task.mask)

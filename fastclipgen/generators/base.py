@@ -29,6 +29,10 @@ class Generator(nn.Module):
     defines `check_weights` and `draw_in`. One whose parameters are the latent of a model, in which pictures can be
     compared, says which of them is (`latent`). One whose `init_from` gives any picture back nearly as it was, and at
     once, not by a fit, says so (`reencodes`): its pictures can be edited in the middle of a run.
+
+    One that draws under a condition says so (`conditional`) and defines `fixed`: what it reads besides its parameters
+    and no step changes, but for what it names in `freed`, which begins as that and is a parameter then. `embedding`:
+    length of the CLIP embeddings that it is told (0: none), `clip`: of which CLIP, as `--clip` takes it.
     """
 
     name: str = "generator"
@@ -38,6 +42,10 @@ class Generator(nn.Module):
     weights: str | None = None
     latent: str | None = None
     reencodes: bool = False
+    conditional: bool = False
+    freed: tuple[str, ...] = ()
+    embedding: int = 0
+    clip: str = ""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -53,6 +61,11 @@ class Generator(nn.Module):
     def check_weights(cls, text: str) -> None:
         """Raises UserError where `text`, the value of the setting `weights`, names no file; reads none."""
         raise NotImplementedError(f"{cls.__name__} must define check_weights(text)")
+
+    @classmethod
+    def clip_of(cls, text: str) -> str:
+        """The CLIP, as `--clip` takes it, that the weights `text` were trained with and need; "": any will do."""
+        return ""
 
     @classmethod
     def load_weights(cls, text: str) -> nn.Module:
@@ -76,6 +89,11 @@ class Generator(nn.Module):
     def init_from(self, images: Tensor) -> Params:
         """The parameters that draw `images` [B, 3, H, W] (0..1) as nearly as this generator can."""
         raise NotImplementedError(f"{type(self).__name__} must define init_from(images)")
+
+    def fixed(self, embeddings: Tensor) -> Params:
+        """What it draws under, of pictures whose prompts have these CLIP embeddings float32 [B, E], of length 1, or of
+        zeros where there is no prompt. `forward` finds it among its parameters, or draws without it."""
+        raise NotImplementedError(f"{type(self).__name__} must define fixed(embeddings)")
 
     def forward(self, params: Params) -> Tensor:
         """The published pictures [B, 3, H, W], 0..1, differentiable."""

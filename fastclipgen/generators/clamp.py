@@ -1,4 +1,4 @@
-"""A clamp that does not trap values outside its range. Knows nothing of pictures."""
+"""Keeping values and latents in their range: a clamp that traps nothing outside it. Knows nothing of pictures."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def clamp_with_grad(x: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
     result = _ClampWithGrad.apply(x, low, high)
     assert isinstance(result, Tensor)
     return result
+
+
+def shortened(latents: Tensor, longest: float) -> Tensor:
+    """Latents [B, D], those longer than `longest` shortened to it."""
+    return latents * (longest / latents.norm(dim=1, keepdim=True).clamp_min(1e-6)).clamp_max(1.0)

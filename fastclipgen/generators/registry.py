@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 _TABLE = {
     "autoencoder": "autoencoder:Autoencoder",
+    "cvae": "cvae:Cvae",
     "fourier": "fourier:Fourier",
     "pixels": "pixels:Pixels",
     "siren": "siren:Siren",
     "stack": "stack:Stack",
     "vae": "vae:Vae",
     "vqgan": "vqgan:Vqgan",
+    "wgan": "wgan:Wgan",
 }
 """name -> file:class. A new generator is one line here."""
 
@@ -38,6 +40,7 @@ _KINDS = {
     bool: "true or false",
     str: "a text",
     Sequence[int]: "whole numbers with commas between them",
+    Sequence[str]: "names with commas between them",
     type(None): "none",
 }
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fastclipgen.assets import asset
 from fastclipgen.generators.base import Generator, Params, check_number
-from fastclipgen.generators.clamp import clamp_with_grad
+from fastclipgen.generators.clamp import clamp_with_grad, shortened
 from fastclipgen.models.layered_vae import LATENT, SIDE, LayeredVAE
 from fastclipgen.ops.philox import Stream, normals
 
@@ -71,6 +71,4 @@ class Vae(Generator):
 
     def project(self, params: Params) -> Params:
         """Latents longer than `norm` allows are shortened to it."""
-        w = params["w"]
-        longest = self.norm * math.sqrt(LATENT)
-        return {"w": w * (longest / w.norm(dim=1, keepdim=True).clamp_min(1e-6)).clamp_max(1.0)}
+        return {"w": shortened(params["w"], self.norm * math.sqrt(LATENT))}

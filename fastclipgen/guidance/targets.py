@@ -18,6 +18,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.guidance.prompts import Prompt, check_total, negate, phases_of
 
 TEXT_BATCH = 256
+_LEAST = 1e-3  # length of a sum of unit vectors, below which its direction is chance
 
 
 class Encoder(Protocol):
@@ -241,3 +242,13 @@ def _checked(embeddings: Tensor, count: int, method: str) -> Tensor:
     if not bool(torch.isfinite(embeddings).all()):
         raise UserError(f"{method} of the perceptor returned NaN or infinite values; check its weights and precision")
     return embeddings
+
+
+def mixed(embeddings: Tensor, weights: Tensor) -> Tensor:
+    """The directions [B, E] of weighted sums of unit embeddings [B, P, E], 0 where all weights [B, P] are; once a run,
+    so the host may wait. Raises UserError where they cancel out."""
+    whole = weights.abs().sum(1, keepdim=True)
+    total = torch.einsum("bpe,bp->be", embeddings, weights / whole.clamp_min(1e-12))
+    if bool(((total.norm(dim=-1) < _LEAST) & (whole[:, 0] > 0)).any()):
+        raise UserError("the prompts of a picture cancel each other out; change their weights, or leave one out")
+    return F.normalize(total, dim=-1)

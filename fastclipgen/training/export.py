@@ -10,15 +10,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 
-def save_half(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write the tensors, floats as fp16."""
-    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}, path)
+def save_half(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write the tensors, floats as fp16; metadata: texts for the file's head."""
+    halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}
+    save_file(halves, path, metadata)
 
 
 def whiten(means: Tensor, variances: Tensor) -> dict[str, Tensor]:
     """The mean [D] and Cholesky factor [D, D] of latents whose posteriors have these means and variances [n, D]."""
     means, variances = means.double(), variances.double()
-    covariance = torch.cov(means.T) + variances.mean(0).diag()
+    covariance = torch.cov(means.T, correction=0).reshape(means.shape[1], -1) + variances.mean(0).diag()
     return {"prior_mean": means.mean(0).float(), "prior_factor": torch.linalg.cholesky(covariance).float()}
 
 

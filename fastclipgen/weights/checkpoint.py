@@ -83,6 +83,14 @@ def read_tensors(path: Path, label: str, advice: Advice | None = None) -> dict[s
     return tensors
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the head of a safetensors file says; nothing of other files. For one that `read_tensors` has read."""
+    if not _is_safetensors(path):
+        return {}
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}
+
+
 def _check_place(path: Path, label: str, advice: Advice) -> None:
     if path.is_dir():
         raise UserError(f"{label} needs a checkpoint file, '{path}' is a folder; {advice.folder}")

@@ -177,6 +177,25 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                     for name in ("eager", "package")
                 ],
             },
+            "cvae": header(device)
+            | {
+                "suite": "cvae",
+                "geometry": {"side": 16},
+                "parameters": 1000,
+                "batch": 4,
+                "lanes": [
+                    {
+                        "name": name,
+                        "part": "step",
+                        "dtype": "float32",
+                        "seconds": seconds,
+                        "faster": SPREAD,
+                        "peak_bytes": 2**20,
+                        "error": 0.0,
+                    }
+                    for name in ("tiled", "folded")
+                ],
+            },
             "captions": header(device)
             | {
                 "suite": "captions",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import captions, everything, ladder, loops, ops, presets, sampling, vqgan
+from bench import captions, cvae, everything, ladder, loops, ops, presets, sampling, vqgan
 from bench.cli import main
 from bench.schema import READER, LoopsReport, Spread
 from fastclipgen.errors import UserError
@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, reports: Any) -> list[tuple[str, argp
 
     modules = {
         "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan, "presets": presets,
-        "captions": captions,
+        "cvae": cvae, "captions": captions,
     }  # fmt: skip
     assert modules.keys() == set(everything.SUITES)
     for suite, module in modules.items():
@@ -42,14 +42,23 @@ def test_every_suite_once_under_one_run_of_the_tests(
 ) -> None:
     options = ["--short", "--device", "cpu", "--results", str(tmp_path), "--commit", "a" * 40]
     assert main("everything", everything.run, options) == 1  # one of them failed
-    assert [suite for suite, _ in asked] == ["vqgan", "sampling", "loops", "ops", "ladder", "presets", "captions"]
+    assert [suite for suite, _ in asked] == [
+        "vqgan",
+        "sampling",
+        "loops",
+        "ops",
+        "ladder",
+        "presets",
+        "cvae",
+        "captions",
+    ]
     for _, args in asked:
         assert args.tests.endswith("ops are green")
         assert (args.device, args.results, args.commit) == ("cpu", tmp_path, "a" * 40)
         assert args.repeats in (3, 5)
     assert [args.minutes for suite, args in asked if suite in ("loops", "ops")] == [3, 2]
     written = {path.name.partition("--")[0] for path in tmp_path.rglob("*.json")}
-    assert written == {"ops", "ladder", "sampling", "vqgan", "presets", "captions"}
+    assert written == {"ops", "ladder", "sampling", "vqgan", "presets", "cvae", "captions"}
     shown = capsys.readouterr()
     assert shown.err == "loops: no loops today\n"
     assert shown.out[shown.out.index("\nsummary\n") :].splitlines()[2:] == [
@@ -62,6 +71,8 @@ def test_every_suite_once_under_one_run_of_the_tests(
         "ladder, frozen: 2.00x the first rung",
         "preset draft: 2.0x the time of the first",
         "preset best: 2.0x the time of the first",
+        "cvae, step, tiled: 2.0x tiled",
+        "cvae, step, folded: 2.0x tiled",
         "captions, cache: 2.0x one at a time",
     ]
 
@@ -77,7 +88,7 @@ def test_what_there_is_no_time_for_is_left_out(
     asked: list[tuple[str, argparse.Namespace]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A minute a suite, three and a half of them."""
-    now = iter([0.0, 0.0, 60.0, 120.0, 200.0, 200.0, 200.0, 200.0])
+    now = iter([0.0, 0.0, 60.0, 120.0, 200.0, 200.0, 200.0, 200.0, 200.0])
     monkeypatch.setattr(everything, "time", SimpleNamespace(monotonic=lambda: next(now)))
     assert main("everything", everything.run, ["--unchecked", "--short", "--minutes", "3.5"]) == 1
     assert [suite for suite, _ in asked] == ["vqgan", "sampling", "loops"]

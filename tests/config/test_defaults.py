@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fastclipgen.config import defaults
-from fastclipgen.config.run import RunConfig, make_config
+from fastclipgen.config.run import SHIPPED, RunConfig, make_config
 from fastclipgen.engine import optimizers
 from fastclipgen.engine.schedule import parse_schedule
 from fastclipgen.generators import registry
@@ -28,7 +28,7 @@ def resolve(generator: str = "stack", builtin: bool = False, **values: Any) -> R
 @pytest.mark.parametrize("builtin", [True, False])
 @pytest.mark.parametrize("generator", [*registry.names(), "MyModule"])
 def test_everything_is_decided_and_usable(generator: str, builtin: bool) -> None:
-    config = resolve(generator, builtin, **({"vqgan": "builtin"} if generator == "vqgan" else {}))
+    config = resolve(generator, builtin, **({generator: "builtin"} if generator in SHIPPED else {}))
     for name in DECIDED:
         assert getattr(config, name) not in (None, "auto"), name
     assert (config.generator, config.seed) == (generator, 7)

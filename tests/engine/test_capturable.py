@@ -13,8 +13,9 @@ from fastclipgen.engine.optimizers import OPTIMIZERS, Adam, Sgd
 from fastclipgen.engine.plateau import Plateau
 from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.step import begin, take_step
-from fastclipgen.generators import registry
+from fastclipgen.generators import registry, wgan
 from fastclipgen.generators.autoencoder import Halves
+from fastclipgen.generators.cvae import Trained
 from fastclipgen.guidance.constraints import Constraint
 from fastclipgen.models.taesd import build_decoder
 from fastclipgen.models.vqgan_dialects import build
@@ -22,6 +23,7 @@ from fastclipgen.ops import library
 from fastclipgen.ops.cutout_presets import PRESETS
 from fastclipgen.perceptors.builtin import load_builtin
 
+from ..models import cvae_checkpoints, wgan_checkpoints
 from ..models.taesd_checkpoints import decoder
 from ..models.vqgan_checkpoints import taming
 from ..watch import Watch
@@ -51,6 +53,8 @@ def waits_of(recipe: Recipe, task: Task) -> list[str]:
 MODELS = {  # of random weights, for generators that draw with a user's
     "vqgan": lambda: build(taming(), "random weights"),
     "autoencoder": lambda: Halves(build_decoder(decoder(), "random weights"), None),
+    "cvae": lambda: Trained(cvae_checkpoints.made(), cvae_checkpoints.ABOUT),
+    "wgan": lambda: wgan.Trained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT),
 }
 
 

@@ -11,15 +11,20 @@ from torch import Tensor, nn
 from fastclipgen.errors import UserError
 from fastclipgen.generators import Generator, as_generator
 from fastclipgen.generators.autoencoder import Autoencoder, Halves
+from fastclipgen.generators.cvae import Cvae, Trained
 from fastclipgen.generators.fourier import Fourier
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.siren import Siren
 from fastclipgen.generators.stack import Stack
 from fastclipgen.generators.vqgan import Vqgan
+from fastclipgen.generators.wgan import Trained as WganTrained
+from fastclipgen.generators.wgan import Wgan
 from fastclipgen.models import taesd
+from fastclipgen.models.cvae import ClipCVAE, Geometry
+from fastclipgen.models.cvae_dialects import About
 from fastclipgen.models.vqgan_dialects import build
 
-from ..models import taesd_checkpoints
+from ..models import taesd_checkpoints, wgan_checkpoints
 from ..models.vqgan_checkpoints import Sizes, taming
 
 SIZES = [(16, 16), (13, 22), (31, 18), (1, 1)]
@@ -51,6 +56,22 @@ def autoencoder(height: int, width: int) -> Generator:
     return Autoencoder(height, width, Halves(decoder, encoder))
 
 
+def cvae(height: int, width: int) -> Generator:
+    """A decoder that its latents move as far as a trained one's do."""
+    geometry = Geometry(16, 6, 3, 5, channels=(8, 12), decoder="upsampled")
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        network = ClipCVAE(geometry).eval()
+    for layer in (network.decoder_input, network.decoder[-1].get_submodule("1")):
+        layer.get_parameter("weight").data *= 4
+    return Cvae(height, width, Trained(network, About(geometry, ("a", "b", "c"))), attributes=["a", "-c"])
+
+
+def wgan(height: int, width: int) -> Generator:
+    trained = WganTrained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT)
+    return Wgan(height, width, trained, attributes=["a", "-c"])
+
+
 MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "pixels": Pixels,
     "stack": Stack,
@@ -59,6 +80,8 @@ MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "siren": lambda height, width: Siren(height, width, layers=2, hidden=48, fit_lr=3e-3),
     "vqgan": vqgan,
     "autoencoder": autoencoder,
+    "cvae": cvae,
+    "wgan": wgan,
     "module": lambda height, width: as_generator(Plane(height, width), jitter=0.01, fit_lr=0.1, fit_steps=150),
 }
 KINDS = list(MAKERS)
@@ -128,7 +151,9 @@ def test_descent_reaches_a_picture(kind: str) -> None:
     generator = make(kind, 12, 17)
     target = pictures(12, 17)
     params = {key: value.requires_grad_() for key, value in generator.init(torch.tensor([1, 2])).items()}
-    optimizer = torch.optim.Adam(list(params.values()), lr={"siren": 0.003, "autoencoder": 0.2}.get(kind, 0.05))
+    optimizer = torch.optim.Adam(
+        list(params.values()), lr={"siren": 0.003, "autoencoder": 0.2, "wgan": 0.1}.get(kind, 0.05)
+    )
     before = (generator(params) - target).square().mean((1, 2, 3)).detach()
     for _ in range(15):
         optimizer.zero_grad()
