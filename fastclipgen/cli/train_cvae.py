@@ -47,7 +47,7 @@ def add_arguments(sub: argparse.ArgumentParser, conditional: bool = True) -> Non
     add("reduction", "mean", choices=["mean", "sum"], help="of errors over a picture's values; sum is the original's")
     add(
         "beta", None, type=number, metavar="WEIGHT",
-        help="of the Kullback-Leibler term in nats; None: 2e-5 with mean, 1 with sum",
+        help="of the Kullback-Leibler term in nats; None: 5e-4 with mean, 1 with sum",
     )  # fmt: skip
     add("anneal", 0.3, type=number, metavar="SHARE", help="of the steps in which that weight rises from 0")
     add("perceptual", "none", choices=["none", "lpips"], help="a distance besides the error")

@@ -75,7 +75,7 @@ class CVAEOptions:
     error: str = "l2"
     edges: float = 0.0
     reduction: str = "mean"
-    beta: float = 2e-5
+    beta: float = 5e-4
     anneal: float = 0.3
     dropout: float = 0.1
     perceptual: str = "none"  # named for the checkpoint; the distance itself is given to the task

@@ -23,7 +23,7 @@ from fastclipgen.training.vq_losses import open_perceptual
 
 CONDITIONS = ("clip", "attributes", "both", "none")  # none: of a VAE
 SOURCES_UNTOLD = ("shapes", *FOLDERS, "cc")  # data.source.open_source has them
-BETA = {"mean": 2e-5, "sum": 1.0}  # by the reduction
+BETA = {"mean": 5e-4, "sum": 1.0}  # by the reduction
 
 
 @dataclass(frozen=True)
