@@ -73,7 +73,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
     text = "so many times these views in a step, batch after batch through the CLIP; default 1"
     add("--batches", type=whole(), default=1, help=text)
-    text = "original, updated, nrupdated, updatedpooling, latest, clipit, pixray, das, crops, gentle, plain"
+    text = "original, updated, nrupdated, updatedpooling, latest, clipit, pixray, das, crops, gentle, signed, plain"
     add("--cutouts", default="auto", metavar="PRESET", help=f"how views are drawn: {text}")
     text = "codes of Ji, Sh, Gn, Pe, Ro, Af, Er, Re, for --cutouts latest or nrupdated; default: Af,Pe,Ji,Er"
     add("--augments", type=lambda codes: codes.split(","), metavar="CODE[,CODE]", help=text)
