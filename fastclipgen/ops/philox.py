@@ -36,6 +36,7 @@ class Stream(IntEnum):
     TOKENS = 8
     PROMPT = 9
     NOISE_START = 10
+    FEATURE_NOISE = 11
 
 
 def words(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts: int = 1) -> Tensor:

@@ -60,8 +60,9 @@ def check_checkpoint(path: Path, label: str, advice: Advice | None = None) -> No
 def read_tensors(path: Path, label: str, advice: Advice | None = None) -> dict[str, Tensor]:
     """The named tensors of a checkpoint, on the CPU; what is beside them (optimisers, callbacks, settings) is left out.
 
-    A torch file may hold objects of any program, as PyTorch Lightning's do: they are not made. Raises UserError, and
-    BrokenFile when the file is damaged. `label` names the model.
+    A file of several networks side by side, as GANs are saved, gives the tensors of all: `g.NAME`, or `g_ema.0`,
+    `g_ema.1` ... of a list. A torch file may hold objects of any program, as PyTorch Lightning's do: they are not made.
+    Raises UserError, and BrokenFile when the file is damaged. `label` names the model.
     """
     advice = advice or Advice()
     _check_place(path, label, advice)
@@ -158,9 +159,25 @@ def _named(content: Any) -> dict[str, Tensor]:
     for key in _INSIDE:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
+    return _tensors(content) or _of_networks(content)
+
+
+def _tensors(content: Any) -> dict[str, Tensor]:
+    """The named tensors at the top of a dict."""
     if not isinstance(content, dict):
         return {}
     return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def _of_networks(content: Any) -> dict[str, Tensor]:
+    """Those one level deeper, in dicts and lists; an optimiser has none there."""
+    if not isinstance(content, dict):
+        return {}
+    parts = {
+        str(name): {str(k): v for k, v in enumerate(held)} if isinstance(held, list) else held
+        for name, held in content.items()
+    }
+    return {f"{part}.{name}": value for part, held in parts.items() for name, value in _tensors(held).items()}
 
 
 def _brief(error: Exception) -> str:
