@@ -197,7 +197,7 @@ class Aims:
         if self._generator.latent is None:
             raise UserError(
                 f"the setting '{setting}' compares latents, and generator '{self._config.generator}' has none; use "
-                f"{instead}, which compares pixels, or generator vqgan, autoencoder or vae"
+                f"{instead}, which compares pixels, or generator vqgan, autoencoder, vae or gan"
             )
         return self._generator.latent
 

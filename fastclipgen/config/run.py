@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from fastclipgen.config import edited, sampling
+from fastclipgen.config import edited, gan, sampling
 from fastclipgen.config.asked import PROMPT_KINDS
 from fastclipgen.errors import UserError, nearest
 from fastclipgen.guidance.prompts import parse_prompts, parse_target, phases_of
@@ -21,7 +21,7 @@ from fastclipgen.ops.cutout_presets import preset
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(?:([GgMm])(?:i?[Bb])?)?")
-WEIGHTS = ("vqgan", "autoencoder")  # settings that name weights, each those of the generator of its name
+WEIGHTS = ("vqgan", "autoencoder", "gan")  # settings that name weights, each those of the generator of its name
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
@@ -44,6 +44,12 @@ class RunConfig(edited.Edited):
         None, description="weights of generators vqgan and clip-gen, PATH[:YAML], NAME or builtin"
     )
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
+    gan: str | None = Field(None, description="weights of generator gan: a FastGAN, an exported generator, or builtin")
+    latent_dim: int | None = Field(None, ge=2, le=65536, description="length of the latents of an exported generator")
+    gan_range: tuple[float, float] | None = Field(None, description="of what it draws; none: -1 to 1")
+    # about a file on this machine, so that no picture from elsewhere can bring it along
+    trust_gan: bool = Field(False, exclude=True, description="open it, which may run code of whoever made it")
+    compat: Literal["clipping-clip-to-gan"] | None = Field(None, description="whose loop generator gan follows")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
     views: int | None = Field(None, ge=1, le=4096, description="cutouts of each picture per step and CLIP")
     batches: int = Field(1, ge=1, le=256, description="so many times these views, `views` of them in memory at once")
@@ -56,6 +62,7 @@ class RunConfig(edited.Edited):
     constraints: list[str] | None = Field(None, description="losses on the picture itself, NAME[:WEIGHT]; none: auto")
     optimizer: str = "auto"
     learning_rate: float | None = Field(None, ge=0)
+    weight_decay: float | None = Field(None, ge=0, allow_inf_nan=False, description="of the optimiser; none: its own")
     schedule: str = Field("auto", description="constant, linear, cosine, drops, each with :VALUES")
     warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps")
     auto_stop: int | None = Field(
@@ -105,6 +112,13 @@ class RunConfig(edited.Edited):
     def _opacity_is_one(cls, value: str | None) -> str | None:
         if value is not None and not 0 <= parse_target(value).weight <= 1:
             raise ValueError("must be PATH:OPACITY with an opacity from 0 to 1")
+        return value
+
+    @field_validator("gan_range")
+    @classmethod
+    def _range_rises(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not (-MAX_RATE <= value[0] < value[1] <= MAX_RATE):
+            raise ValueError("must be LOW,HIGH with LOW below HIGH, such as -1,1")
         return value
 
     @field_validator("learning_rate")
@@ -168,8 +182,10 @@ def make_config(values: dict[str, Any]) -> RunConfig:
             "change_prompt_every turns the phases of a story, but no prompt has any; write them as 'a fox ^ a wolf'"
         )
     config = _with_weights(config)
+    config = gan.with_compat(config)
     edited.check(config)
     sampling.check(config)
+    gan.check(config)
     if config.augments is not None:
         if config.cutouts == "auto":
             raise UserError(
@@ -201,8 +217,8 @@ def _with_weights(config: RunConfig) -> RunConfig:
     named = [name for name in WEIGHTS if getattr(config, name) is not None]
     if len(named) > 1:
         raise UserError(f"expected weights of one generator, got those of {' and '.join(named)}; leave one of them out")
-    if not named and config.generator == "vqgan":
-        return config.model_copy(update={"vqgan": sampling.BUILTIN})
+    if not named and config.generator in ("vqgan", gan.GAN):
+        return config.model_copy(update={config.generator: sampling.BUILTIN})
     if not named or config.generator == named[0]:
         return config
     if config.generator != "auto":

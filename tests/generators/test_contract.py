@@ -12,6 +12,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.generators import Generator, as_generator
 from fastclipgen.generators.autoencoder import Autoencoder, Halves
 from fastclipgen.generators.fourier import Fourier
+from fastclipgen.generators.gan import Gan
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.siren import Siren
 from fastclipgen.generators.stack import Stack
@@ -21,6 +22,7 @@ from fastclipgen.models.vqgan_dialects import build
 
 from ..models import taesd_checkpoints
 from ..models.vqgan_checkpoints import Sizes, taming
+from . import tiny_gan
 
 SIZES = [(16, 16), (13, 22), (31, 18), (1, 1)]
 
@@ -59,6 +61,8 @@ MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "siren": lambda height, width: Siren(height, width, layers=2, hidden=48, fit_lr=3e-3),
     "vqgan": vqgan,
     "autoencoder": autoencoder,
+    "gan": lambda height, width: Gan(height, width, tiny_gan.both(), fit_steps=5),
+    "gan-fresh": lambda height, width: Gan(height, width, tiny_gan.both(), noise="fresh", fit_steps=1),
     "module": lambda height, width: as_generator(Plane(height, width), jitter=0.01, fit_lr=0.1, fit_steps=150),
 }
 KINDS = list(MAKERS)
