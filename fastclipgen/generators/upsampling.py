@@ -18,8 +18,8 @@ def bicubic_matrix(size: int, resolution: int, antialias: bool = False) -> Tenso
     """U [size, resolution] float64 on the CPU: torch's bicubic resizing (align_corners=False) along one axis.
     antialias: with a low-pass where it makes smaller."""
     unit = torch.eye(resolution, dtype=torch.float64)
-    columns = F.interpolate(unit[None, :, :, None], (size, 1), mode="bicubic", align_corners=False, antialias=antialias)
-    return columns[0, :, :, 0].T.contiguous()  # of [1, r, S, 1]
+    rows = F.interpolate(unit[None, None], (size, resolution), mode="bicubic", align_corners=False, antialias=antialias)
+    return rows[0, 0]
 
 
 def resolution_pairs(height: int, width: int, resolutions: Sequence[int]) -> list[tuple[int, int]]:
