@@ -22,6 +22,7 @@ SUITES = {
     "ladder": "what each technique brings, one after the other",
     "sampling": "CLIP-GEN's tokens: cached against a full forward for each",
     "vqgan": "a VQGAN's decoder and its gradient, against eager torch",
+    "gan": "latents of a GAN, eight in one batch against one after the other",
     "presets": "what the quality presets cost, in a step and in a picture",
     "everything": "all of the above, and a short table",
     "profile": "where the time of a run goes",
@@ -178,6 +179,18 @@ def _vqgan(parser: argparse.ArgumentParser) -> None:
     _timing_options(parser, 5, 0.2)
 
 
+def _gan(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    text = "of the network's pictures: 32, 64, ... 1024; default 64"
+    add("--side", type=int, default=64, choices=[32 << level for level in range(6)], help=text)
+    add("--base", type=whole(8), default=16, help="of the network's widths, 64 in published ones; default 16")
+    add("--latent", type=whole(2), default=64, help="numbers that make a picture; default 64")
+    add("--batch", type=whole(2), default=8, help="latents in one step; default 8")
+    add("--compile", choices=["auto", "on", "off"], default="auto", help="as of fastclipgen")
+    _timing_options(parser, 9, 0.3)
+
+
 def _presets(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
@@ -214,6 +227,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "ladder": _ladder,
     "sampling": _sampling,
     "vqgan": _vqgan,
+    "gan": _gan,
     "presets": _presets,
     "everything": _everything,
     "profile": _profile,

@@ -20,12 +20,12 @@ from fastclipgen.cli.parser import Parser
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library
 
-from . import guard, loops, sampling, vqgan
+from . import gan, guard, loops, sampling, vqgan
 from .cli import options_of
-from .schema import LadderReport, LoopCase, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
+from .schema import GanReport, LadderReport, LoopCase, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
 
-SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "presets")
-TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS)))
+SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets")
+TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *gan.TESTS)))
 # Within some six minutes on a GPU.
 SHORT = {
     "vqgan": ["--repeats", "5", "--block-seconds", "0.2"],
@@ -33,6 +33,7 @@ SHORT = {
     "loops": ["--minutes", "3", "--repeats", "5", "--block-seconds", "0.2", "--quality-pictures", "2"],
     "ops": ["--minutes", "2", "--repeats", "5", "--block-seconds", "0.03"],
     "ladder": ["--repeats", "5", "--block-seconds", "0.2"],
+    "gan": ["--repeats", "5"],
     "presets": ["--repeats", "3"],
 }
 LEAST = 20.0  # seconds without which no suite is begun
@@ -84,7 +85,9 @@ def _forget() -> None:
         torch.cuda.empty_cache()
 
 
-def summary(report: OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport) -> list[str]:
+def summary(
+    report: OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport | GanReport,
+) -> list[str]:
     """The few lines of a report that matter most."""
     if isinstance(report, OpsReport):
         lanes = [lane for lane in report.lanes if lane.chosen and lane.direction == _last(report, lane)]
@@ -109,6 +112,8 @@ def summary(report: OpsReport | LoopsReport | LadderReport | SamplingReport | Vq
             + (f", {1e3 * lane.seconds.median:.2f} ms" if lane.seconds else "")
             for lane in report.lanes
         ]
+    if isinstance(report, GanReport):
+        return [f"gan: {one.slow} / {one.fast} {one.times.median:.2f}x" for one in report.ratios]
     if isinstance(report, PresetsReport):
         return [f"preset {lane.name}: {lane.picture_of_first:.1f}x the time of the first" for lane in report.lanes]
     return [f"ladder, {rung.name}: {rung.faster_than_first.median:.2f}x the first rung" for rung in report.rungs]

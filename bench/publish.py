@@ -17,7 +17,7 @@ from .chart import Bar, bars
 from .machine import checkout
 from .publish_tables import TABLES
 from .results import RESULTS, read
-from .schema import LadderReport, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
+from .schema import GanReport, LadderReport, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
 
 INTRO = """# Benchmarks
 
@@ -29,6 +29,7 @@ fastclipgen bench loops     # whole steps against the loops that people ran, and
 fastclipgen bench ladder    # what each technique brings, one after the other
 fastclipgen bench sampling  # CLIP-GEN's tokens, over a cache against a full forward for each
 fastclipgen bench vqgan     # a VQGAN's decoder and its gradient, against eager torch
+fastclipgen bench gan       # latents of a GAN, eight in one batch against one after the other
 fastclipgen bench presets   # what the quality presets cost
 fastclipgen bench profile   # where the time of a run goes
 ```
@@ -48,6 +49,7 @@ SUITES = {
     "ladder": "Ladder",
     "sampling": "Sampling",
     "vqgan": "VQGAN",
+    "gan": "GAN",
     "presets": "Presets",
 }
 
@@ -119,6 +121,11 @@ def _vqgan_chart(report: VqganReport) -> str:
     return bars("VQGAN, decode and gradient: speed; eager float32 is 1", "x", found, mark=1.0)
 
 
+def _gan_chart(report: GanReport) -> str:
+    found = [Bar(one.slow, *_ends(one.times)) for one in report.ratios]
+    return bars(f"GAN: time per latent and step; that of {report.ratios[0].fast} is 1", "x", found, mark=1.0)
+
+
 def _presets_chart(report: PresetsReport) -> str:
     found = [Bar(lane.name, *_ends(lane.of_first)) for lane in report.lanes]
     return bars(f"Presets: time of a step; that of {report.lanes[0].name} is 1", "x", found, mark=1.0)
@@ -127,7 +134,7 @@ def _presets_chart(report: PresetsReport) -> str:
 _CHARTS: dict[str, Callable[[Any], str]] = {
     "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
     "vqgan": _vqgan_chart,
-    "presets": _presets_chart,
+    "gan": _gan_chart, "presets": _presets_chart,
 }  # fmt: skip
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from fastclipgen import UserError, generate
 
+from ..generators import tiny_gan
 from ..models import taesd_checkpoints
 from ..models.vqgan_checkpoints import Sizes, taming
 
@@ -19,12 +21,14 @@ from ..models.vqgan_checkpoints import Sizes, taming
 @pytest.fixture
 def weights(folder: Path) -> Path:
     torch.save({"state_dict": taming(0, Sizes(widths=(32, 64), blocks=1, attention=(1,)))}, folder / "tiny.ckpt")
+    save_file(tiny_gan.checkpoint(), folder / "tiny_gan.safetensors")
     torch.save(taesd_checkpoints.decoder(), folder / "tiny_decoder.pth")
     torch.save(taesd_checkpoints.encoder(), folder / "tiny_encoder.pth")
     return folder
 
 
-OPTIONS = {"vqgan": ("--vqgan", "tiny.ckpt"), "autoencoder": ("--autoencoder", "tiny_decoder.pth")}
+OPTIONS = {"vqgan": ("--vqgan", "tiny.ckpt"), "autoencoder": ("--autoencoder", "tiny_decoder.pth"),
+           "gan": ("--gan", "tiny_gan.safetensors")}  # fmt: skip
 SMALL = ("--clip", "builtin", "--views", "2", "--seed", "5", "--compile", "off", "--size", "19x13")
 
 
@@ -44,7 +48,7 @@ def test_draw_and_draw_again(cli: Callable, weights: Path, name: str) -> None:
     assert np.array_equal(np.array(Image.open(weights / "again.png")), picture)
 
 
-@pytest.mark.parametrize(("name", "option"), [("vqgan", "tile=4"), ("autoencoder", "noise=0.1")])
+@pytest.mark.parametrize(("name", "option"), [("vqgan", "tile=4"), ("autoencoder", "noise=0.1"), ("gan", "shell=0.3")])
 def test_options_need_no_name_of_the_generator(cli: Callable, weights: Path, name: str, option: str) -> None:
     done = cli("x", *SMALL, *OPTIONS[name], "-g", option, "--steps", "1", "--json", "-o", "out.png")
     assert done.code == 0, done.err

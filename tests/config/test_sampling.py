@@ -98,6 +98,7 @@ def test_clip_gen_refuses_what_takes_steps(name: str) -> None:
         ({"vqgan": "a.pt"}, "'vqgan' was given without 'clip_gen'; give both, or neither"),
         ({"clip_gen": "a.pt", "vqgan": "b", "generator": "stack"}, "but generator 'stack' was asked for"),
         ({"autoencoder": "a.pth"}, "but autoencoder was given; leave it out"),
+        ({"gan": "a.pth"}, "but gan was given; leave it out"),
         ({"temperature": -1.0}, "setting 'temperature'"),
         ({"temperature": float("nan")}, "setting 'temperature'"),
         ({"guidance": float("inf")}, "setting 'guidance'"),

@@ -22,6 +22,7 @@ from fastclipgen.ops import library
 from fastclipgen.ops.cutout_presets import PRESETS
 from fastclipgen.perceptors.builtin import load_builtin
 
+from ..generators import tiny_gan
 from ..models.taesd_checkpoints import decoder
 from ..models.vqgan_checkpoints import taming
 from ..watch import Watch
@@ -51,6 +52,7 @@ def waits_of(recipe: Recipe, task: Task) -> list[str]:
 MODELS = {  # of random weights, for generators that draw with a user's
     "vqgan": lambda: build(taming(), "random weights"),
     "autoencoder": lambda: Halves(build_decoder(decoder(), "random weights"), None),
+    "gan": tiny_gan.both,
 }
 
 
