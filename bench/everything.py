@@ -22,7 +22,16 @@ from fastclipgen.ops import library
 
 from . import gan, guard, loops, sampling, vqgan
 from .cli import options_of
-from .schema import GanReport, LadderReport, LoopCase, LoopsReport, OpsReport, PresetsReport, SamplingReport, VqganReport
+from .schema import (
+    GanReport,
+    LadderReport,
+    LoopCase,
+    LoopsReport,
+    OpsReport,
+    PresetsReport,
+    SamplingReport,
+    VqganReport,
+)
 
 SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets")
 TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *gan.TESTS)))

@@ -26,7 +26,8 @@ class PublishedLoop:
 
     def __init__(self, subject: Subject, picture: int = 0) -> None:
         generator = subject.recipe.generator
-        assert isinstance(generator, Gan) and isinstance(generator.network, FastGAN), "a FastGAN's latents are moved"
+        assert isinstance(generator, Gan)
+        assert isinstance(generator.network, FastGAN), "a FastGAN's latents are moved"
         self.network = trained(generator.network)
         self.eye = copy.deepcopy(subject.recipe.guides[0].perceptor).requires_grad_(True)
         self.text = subject.job.pictures[picture].prompt

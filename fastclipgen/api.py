@@ -232,7 +232,7 @@ class Job:
         return registry.create(config.generator, *size, config.optimizer, **config.generator_options)
 
     def _network_generator(self, models: Models | None, dtype: torch.dtype) -> Generator:
-        """A generator that draws with weights from a file, in the run's precision; decides a size that was left open."""
+        """One that draws with weights from a file, in the run's precision. Decides a size that was left open."""
         config = self.config
         weights = getattr(config, config.generator)
         made_by = registry.generator_class(config.generator)
@@ -249,14 +249,15 @@ class Job:
         scale = loss_scale(config)
         decay = {} if config.weight_decay is None else {"weight_decay": config.weight_decay}
         spec, views = preset(config.cutouts, config.augments), (config.views or 1) * config.batches
+
+        def guide(one: LoadedPerceptor) -> Guide:
+            return Guide(
+                one.perceptor, scale * one.weight, views, fit_spec(spec, self.generator, one.perceptor.image_size)
+            )
+
         return Recipe(
             generator=self.generator,
-            guides=self.aims.guides(
-                [
-                    Guide(one.perceptor, scale * one.weight, views, fit_spec(spec, self.generator, one.perceptor.image_size))
-                    for one in self.loaded
-                ]
-            ),
+            guides=self.aims.guides([guide(one) for one in self.loaded]),
             optimizer=optimizers.create(config.optimizer, **decay),
             loss=config.loss,
             prompt_mean=not config.prompt_sum,

@@ -110,7 +110,8 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
             "tracks": tracks,
             "finalists": finalists,
             "init_alpha": alpha,
-            **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "weight_decay", "schedule", "constraints")},
+            **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "schedule", "constraints")},
+            "weight_decay": chosen("weight_decay"),
             **edited.decided(config),
         }
     )

@@ -21,7 +21,7 @@ from fastclipgen.ops.cutout_presets import preset
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(?:([GgMm])(?:i?[Bb])?)?")
-WEIGHTS = ("vqgan", "autoencoder", "gan")  # settings that name weights, each those of the generator of its name
+WEIGHTS = ("vqgan", "autoencoder", "gan")  # settings that name weights, each of the generator of its name
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 

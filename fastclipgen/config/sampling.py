@@ -32,8 +32,9 @@ OWN = (
 
 REFINING = (
     "generator_options", "views", "batches", "cutouts", "augments", "loss", "prompt_sum", "constraints", "optimizer",
-    "learning_rate", "weight_decay", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every", "image_prompt_recut",
-    "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels", *EDITS,
+    "learning_rate", "weight_decay", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every",
+    "image_prompt_recut", "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS,
+    "init_weight_pixels", *EDITS,
 )  # fmt: skip
 """Settings of the optimisation, which clip-gen has only with `refine`."""
 

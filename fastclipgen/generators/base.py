@@ -27,9 +27,10 @@ class Generator(nn.Module):
     defines `canvas`, `publish` and `canvas_size`. One that draws with weights from a file of the user's names the
     setting that says which (`weights`), takes what `load_weights` makes of it as `model` after height and width, and
     defines `check_weights` and `draw_in`; further settings that `load_weights` takes by their names are its
-    `weights_settings`, and one whose network has a size of its own says which (`size_of`). One whose parameters are the latent of a model, in which pictures can be
-    compared, says which of them is (`latent`). One whose `init_from` gives any picture back nearly as it was, and at
-    once, not by a fit, says so (`reencodes`): its pictures can be edited in the middle of a run.
+    `weights_settings`, and one whose network has a size of its own says which (`size_of`). One whose parameters are the
+    latent of a model, in which pictures can be compared, says which of them is (`latent`). One whose `init_from` gives
+    any picture back nearly as it was, and at once, not by a fit, says so (`reencodes`): its pictures can be edited in
+    the middle of a run.
     """
 
     name: str = "generator"

@@ -33,10 +33,8 @@ class Exported(nn.Module):
         return self
 
     def forward(self, z: Tensor) -> Tensor:
-        if self.alone and len(z) > 1:
-            drawn = torch.cat([self.call(row) for row in z.split(1)])
-        else:
-            drawn = self.call(z)
+        rows = z.split(1) if self.alone else (z,)
+        drawn = torch.cat([self.call(row) for row in rows])
         return (drawn - self.low) * (2 / (self.high - self.low)) - 1
 
     def call(self, z: Tensor) -> Tensor:
@@ -89,8 +87,8 @@ def _check_picture(image: object, label: str) -> None:
     if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[:2] != (1, 3):
         got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise UserError(
-            f"{label} must make a picture [1, 3, H, W] of one latent, alone or first in a tuple, got {got}; export what "
-            "draws pictures in colour"
+            f"{label} must make a picture [1, 3, H, W] of one latent, alone or first in a tuple, got {got}; export "
+            "what draws pictures in colour"
         )
     if not bool(image.isfinite().all()):
         raise UserError(f"{label} drew values that are not finite from a normal latent; export it in float32")

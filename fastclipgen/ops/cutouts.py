@@ -48,7 +48,8 @@ def cutouts(
     """The views of each picture, ready for a perceptor.
 
     images: float [B, 3, H, W] in 0..1, any strides. params: from `sample_cutouts` for these B, H, W and `size`.
-    mean, std: three numbers each (0 and 1 leave views in 0..1); with `spec.signed` both are one half. dtype: of the result; arithmetic is in float32, or in
+    mean, std: three numbers each (0 and 1 leave views in 0..1); of `spec.signed` views both are one half.
+    dtype: of the result; arithmetic is in float32, or in
     float64 (always by the reference) for such pictures.
     deterministic: the backward adds in a fixed order on every device; slower on GPUs, equal up to rounding.
     patch: 0, or the side p of the square patches that a vision transformer cuts views into.

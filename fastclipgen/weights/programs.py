@@ -56,8 +56,8 @@ def load_program(path: Path, label: str, trusted: bool, option: str) -> nn.Modul
     except Exception as error:  # torch says in many ways that it cannot
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"the {kind} program '{path}' of {label} cannot be read by torch {torch.__version__} ({first:.120}); export "
-            "it again with this version"
+            f"the {kind} program '{path}' of {label} cannot be read by torch {torch.__version__} ({first:.120}); "
+            "export it again with this version"
         ) from error
 
 

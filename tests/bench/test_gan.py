@@ -14,7 +14,8 @@ from bench.schema import READER, GanReport
 from bench.subject import EngineRun, Subject
 from fastclipgen.models.fastgan import FastGAN, Geometry
 
-QUICK = ["--device", "cpu", "--side", "32", "--base", "8", "--latent", "6", "--repeats", "2", "--block-seconds", "0.001"]
+SMALL = ["--side", "32", "--base", "8", "--latent", "6"]
+QUICK = ["--device", "cpu", *SMALL, "--repeats", "2", "--block-seconds", "0.001"]
 
 
 @pytest.fixture(autouse=True)

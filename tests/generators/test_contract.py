@@ -132,7 +132,8 @@ def test_descent_reaches_a_picture(kind: str) -> None:
     generator = make(kind, 12, 17)
     target = pictures(12, 17)
     params = {key: value.requires_grad_() for key, value in generator.init(torch.tensor([1, 2])).items()}
-    optimizer = torch.optim.Adam(list(params.values()), lr={"siren": 0.003, "autoencoder": 0.2, "gan-fresh": 0.2}.get(kind, 0.05))
+    rate = {"siren": 0.003, "autoencoder": 0.2, "gan-fresh": 0.2}.get(kind, 0.05)
+    optimizer = torch.optim.Adam(list(params.values()), lr=rate)
     before = (generator(params) - target).square().mean((1, 2, 3)).detach()
     for _ in range(15):
         optimizer.zero_grad()

@@ -70,7 +70,7 @@ def test_what_a_checkpoint_does_not_take(folder: Path) -> None:
 def test_files_that_are_neither(folder: Path) -> None:
     with pytest.raises(UserError, match="holds no FastGAN"):
         gan_networks.load(str(folder / "other.pth"), None, None, False)
-    with pytest.raises(UserError, match="--gan names 'none.pth', and there is no such file"):
+    with pytest.raises(UserError, match=r"--gan names 'none\.pth', and there is no such file"):
         gan_networks.check_file("none.pth")
 
 

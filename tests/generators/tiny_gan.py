@@ -1,4 +1,4 @@
-"""A small FastGAN of random weights, whose pictures are soft, full of colour and unlike each other, as files hold it."""
+"""A small FastGAN of random weights, whose pictures are full of colour and unlike each other, as files hold it."""
 
 from __future__ import annotations
 
