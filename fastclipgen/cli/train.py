@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastclipgen.cli import train_clip_gen, train_vqgan
+from fastclipgen.cli import train_clip_gen, train_fastgan, train_vqgan
 from fastclipgen.cli.parser import number, whole
 
 # What the shipped weights were made with; every field of training.task.TrainOptions that differs between the models.
@@ -14,6 +14,7 @@ DEFAULTS = {
     "clip": {"steps": 3600, "batch": 128, "learning_rate": 3e-3},
     "vqgan": train_vqgan.DEFAULTS,
     "clip-gen": train_clip_gen.DEFAULTS,
+    "fastgan": train_fastgan.DEFAULTS,
 }
 
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text, options in (
         ("vqgan", "a VQGAN: pictures as tokens", train_vqgan),
         ("clip-gen", "CLIP-GEN's transformer: tokens from a CLIP embedding", train_clip_gen),
+        ("fastgan", "a FastGAN: pictures from random numbers", train_fastgan),
     ):
         sub = models.add_parser(name, help=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         add_common(sub, name, least=1)
@@ -58,8 +60,9 @@ def add_common(sub: argparse.ArgumentParser, name: str, least: int) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.model in ("vqgan", "clip-gen"):
-        return (train_vqgan if args.model == "vqgan" else train_clip_gen).run(args)
+    others = {"vqgan": train_vqgan, "clip-gen": train_clip_gen, "fastgan": train_fastgan}
+    if args.model in others:
+        return others[args.model].run(args)
     from fastclipgen.outputs.atomic import writing_errors
     from fastclipgen.training.run import train
 

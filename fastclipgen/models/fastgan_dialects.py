@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from fastclipgen.errors import UserError
+from fastclipgen.models import fastgan_discriminator as discriminator
 from fastclipgen.models.fastgan import SIDES, SMALLEST, FastGAN, Geometry
+from fastclipgen.models.fastgan_discriminator import Discriminator
 from fastclipgen.models.fill import fill
 
 Tensors = Mapping[str, Tensor]
@@ -62,6 +64,39 @@ def geometry_of(tensors: Tensors, label: str) -> Geometry:
             f"finer, got {names}; give a checkpoint such as all_100000.pth"
         )
     return Geometry(widths, latent)
+
+
+def build_discriminator(tensors: Tensors, label: str) -> Discriminator:
+    """The discriminator of the same files, `d`, of either variant, as `build` makes the generator. Raises UserError
+    where there is none."""
+    ours = fold(part(tensors, "d"), f"the discriminator in {label}")
+    try:
+        geometry = _discriminator_geometry(ours)
+    except (KeyError, ValueError, IndexError):
+        raise UserError(
+            f"{label} holds no discriminator of a FastGAN: expected 'd' with 'down_from_big.0', 'down_64' and "
+            "'rf_big'; give a checkpoint such as all_100000.pth, which has both networks"
+        ) from None
+    with torch.device("meta"):
+        model = Discriminator(geometry)
+    fill(model, ours, f"the discriminator in {label}")
+    return model.eval().requires_grad_(False)
+
+
+def _discriminator_geometry(tensors: Tensors) -> discriminator.Geometry:
+    """KeyError, ValueError or IndexError where it is none."""
+    vendored = "rf_big.0.main.0.weight" in tensors
+    if "down_from_big.2.weight" in tensors:
+        size = 1024
+    elif tensors["down_from_big.0.weight"].shape[-1] == 4:
+        size = 512
+    else:
+        size = 1024 // min(part for part in (4, 8, 16, 32) if f"down_{part}.main.0.weight" in tensors)
+    base = len(tensors["down_64.main.0.weight"]) // 8
+    judge = len(tensors["rf_small.0.main.0.weight"]) if vendored else None
+    # the first stage doubles the side to 16, where the width is 4 times the base; half of its channels are gates
+    decoder = len(tensors[f"decoder_big.main.{0 if vendored else 1}.1.weight"]) // 8
+    return discriminator.Geometry(size, base, "vendored" if vendored else "upstream", judge, decoder)
 
 
 def part(tensors: Tensors, network: str) -> dict[str, Tensor]:

@@ -37,8 +37,7 @@ class BatchNorm(nn.BatchNorm2d):
 class PatchDiscriminator(nn.Module):
     """Pictures [B, 3, H, W] in -1..1 -> logits [B, 1, h, w], high for pictures; h is about H / 2**layers - 2.
 
-    channels: of the first layer (64), doubled by each of `layers` (3) up to 8 times that. Its weights begin as those of
-    DCGAN (arXiv 1511.06434): N(0, 0.02), of the norms N(1, 0.02).
+    channels: of the first layer (64), doubled by each of `layers` (3) up to 8 times that. It begins as DCGAN.
     """
 
     def __init__(self, channels: int = 64, layers: int = 3) -> None:
@@ -53,12 +52,18 @@ class PatchDiscriminator(nn.Module):
                 nn.LeakyReLU(0.2),
             ]
         self.main = nn.Sequential(*parts, nn.Conv2d(widths[-1], 1, 4, padding=1))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, 0.0, 0.02)
-            elif isinstance(module, nn.BatchNorm2d):
-                nn.init.normal_(module.weight, 1.0, 0.02)
-                nn.init.zeros_(module.bias)
+        begin_as_dcgan(self)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.main(images)
+
+
+def begin_as_dcgan(network: nn.Module) -> None:
+    """Random weights as in DCGAN (Radford et al., arXiv 1511.06434): N(0, 0.02), of the norms N(1, 0.02). Biases of
+    convolutions stay as torch made them."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+            nn.init.zeros_(module.bias)

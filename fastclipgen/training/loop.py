@@ -114,23 +114,43 @@ class Training:
 
     def run_step(self) -> dict[str, Tensor]:
         rate = learning_rate(self.step, self.options)
-        optimizers = [self.optimizer, *self.partners.values()]
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        for group in (group for optimizer in self._optimizers for group in optimizer.param_groups):
             group["lr"] = rate * group.get("rate", 1.0)
         self.task.model.train()
+        values: dict[str, Tensor] = {}
+        together = [self.optimizer]
         with seeded(self.options.seed, self.step):
-            loss, values = self.task.loss(self.step)
-            loss.backward()
+            for name, optimizer in self.partners.items():
+                partner = self.recipe.partners[name]
+                if partner.loss is None:
+                    together.append(optimizer)
+                    continue
+                for turn in range(partner.turns):
+                    loss, said = partner.loss(self.step, turn)
+                    self._move(loss, [optimizer])
+                    values |= said
+            loss, said = self.task.loss(self.step)
+            norms = self._move(loss, together)
+        self.step += 1
+        self._update_average()
+        return {"loss": loss.detach(), "gradient_norm": norms[0], **values, **said}
+
+    @property
+    def _optimizers(self) -> list[torch.optim.AdamW]:
+        return [self.optimizer, *self.partners.values()]
+
+    def _move(self, loss: Tensor, optimizers: list[torch.optim.AdamW]) -> list[Tensor]:
+        """One step of each of these by the loss; how long their gradients were, 0-d each. No gradient is left."""
+        loss.backward()
         norms = []
         for optimizer in optimizers:
             trained = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
             processes.average(p.grad for p in trained if p.grad is not None)
-            norms.append(nn.utils.clip_grad_norm_(trained, self.options.clip_norm))
+            norms.append(nn.utils.clip_grad_norm_(trained, self.options.clip_norm).detach())
             optimizer.step()
+        for optimizer in self._optimizers:
             optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        self._update_average()
-        return {"loss": loss.detach(), "gradient_norm": norms[0].detach(), **values}
+        return norms
 
     def run(self, quiet: bool = False) -> dict[str, float]:
         """Train to the end and return the metrics of the averaged weights on held-out data; {} where another process

@@ -59,6 +59,15 @@ def check_options(steps: int, batch: int, learning_rate: float, least: int = 8) 
         )
 
 
+def check_alone(model: str) -> None:
+    """Raises UserError where torchrun started several processes, for a model that one process trains."""
+    if processes.started_together() > 1:
+        raise UserError(
+            f"'{model}' is trained by one process, torchrun started {processes.started_together()}; "
+            "start it without torchrun"
+        )
+
+
 def make_task(model: str, options: TrainOptions, bf16: bool, refine: Path | None = None) -> Task:
     """The task of the model "vae" or "clip"."""
     if model == "vae":
@@ -95,11 +104,7 @@ def train(
     steps, no pictures, a learning rate that is not positive, another run's checkpoint.
     """
     check_options(steps, batch, learning_rate)
-    if processes.started_together() > 1:
-        raise UserError(
-            f"'{model}' is trained by one process, torchrun started {processes.started_together()}; "
-            "start it without torchrun"
-        )
+    check_alone(model)
     if threads:
         torch.set_num_threads(threads)
     options = TrainOptions(

@@ -49,13 +49,17 @@ class Partner:
     """A module beside the model whose state belongs into the checkpoint: a discriminator, counts of codes.
 
     One with parameters that take gradients is trained too, by an optimiser of its own: `Task.loss` contains its loss,
-    and keeps either loss from reaching the other's parameters.
+    and keeps either loss from reaching the other's parameters. Or it has a `loss` of its own: then it takes `turns`
+    steps by `loss(step, turn)`, each on the weights that the turn before left, before the model takes its step; what
+    `Task.loss` leaves on its parameters is dropped.
     """
 
     module: nn.Module
     betas: tuple[float, float] = (0.5, 0.9)
     weight_decay: float = 0.0
     rate: float = 1.0  # of the learning rate
+    loss: Callable[[int, int], tuple[Tensor, dict[str, Tensor]]] | None = None  # and values to report, as Task.loss
+    turns: int = 1  # with a loss of its own
 
 
 @dataclass

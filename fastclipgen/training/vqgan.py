@@ -6,8 +6,6 @@ vq_losses.py, the codes' learning in codebook.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -23,6 +21,7 @@ from fastclipgen.models.vqgan import VQGAN, Geometry
 from fastclipgen.models.vqgan_dialects import build
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.training import processes
+from fastclipgen.training.adversarial import frozen
 from fastclipgen.training.codebook import CodeOptions, CodeTrainer
 from fastclipgen.training.discriminator import PatchDiscriminator
 from fastclipgen.training.export import save_half
@@ -177,16 +176,3 @@ class VQGANTask:
 def as_input(pictures: Tensor) -> Tensor:
     """uint8 pictures as a VQGAN takes them, float32 in -1..1."""
     return pictures.float() / 127.5 - 1
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """What is computed within it gives the module's parameters no gradient."""
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)

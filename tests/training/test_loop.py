@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fastclipgen.errors import UserError
 from fastclipgen.training.loop import Training, TrainOptions, learning_rate
+from fastclipgen.training.task import Partner, Recipe
 
 OPTIONS = TrainOptions(steps=6, batch=4, learning_rate=0.05, warmup=2, ema=0.9, seed=3, evaluate_every=2, save_every=3)
 
@@ -164,3 +165,59 @@ def test_gradients_are_clipped_and_vectors_do_not_decay(tmp_path: Path) -> None:
     assert (decayed["weight_decay"], rest["weight_decay"]) == (0.5, 0.0)
     count = len(list(task.model.parameters()))
     assert len(decayed["params"]) + len(rest["params"]) == count
+
+
+class Chased(Line):
+    """A line, and a number that takes three steps towards 1 before each of the model's, which then sees it there."""
+
+    def __init__(self, turns: int = 3) -> None:
+        super().__init__()
+        self.number = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.number.weight)
+        self.recipe = Recipe(partners={"number": Partner(self.number, (0.0, 0.9), loss=self.chase, turns=turns)})
+        self.turns: list[tuple[int, int, float]] = []
+
+    def chase(self, step: int, turn: int) -> tuple[Tensor, dict[str, Tensor]]:
+        self.turns.append((step, turn, float(self.number.weight.detach())))
+        # reaches the model too, which must not move by it
+        leak = self.model(torch.ones(4, 2)).mean()
+        return (self.number.weight - 1).square().sum() + leak, {"number": self.number.weight.detach()[0, 0].clone()}
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, values = super().loss(step)
+        return loss + 100 * self.number.weight.sum(), values  # the partner's step must not follow it
+
+
+def test_a_partner_with_a_loss_of_its_own_moves_before_the_model(tmp_path: Path) -> None:
+    alone, task = Line(), Chased()
+    alone_run, run = (Training(t, OPTIONS, tmp_path / n) for t, n in ((alone, "alone"), (task, "chased")))
+    for step in range(2):
+        # values of the model's buffers differ (a batch norm sees the partner's turns as well), its parameters do not
+        values = run.run_step()
+        alone_run.run_step()
+        assert values["number"] == task.turns[-1][2]
+        assert [turn[:2] for turn in task.turns[-3:]] == [(step, k) for k in range(3)]
+    for ours, theirs in zip(task.model.parameters(), alone.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    found = [number for _, _, number in task.turns]
+    # Adam's first steps are as long as the rate; it is half of it at step 0, of a warm-up of 2
+    assert found[:4] == pytest.approx([0, 0.025, 0.05, 0.075], rel=0.1)
+    assert found == sorted(found)
+    assert run.partners["number"].state_dict()["state"][0]["step"] == 6
+
+
+def test_it_resumes_with_such_a_partner(tmp_path: Path) -> None:
+    whole = Training(Chased(), OPTIONS, tmp_path / "whole")
+    for _ in range(4):
+        whole.run_step()
+    first = Training(Chased(), OPTIONS, tmp_path / "parts")
+    for _ in range(2):
+        first.run_step()
+    first.save()
+    task = Chased()
+    second = Training(task, OPTIONS, tmp_path / "parts")
+    assert second.resume()
+    for _ in range(2):
+        second.run_step()
+    assert same_state(whole.recipe.partners["number"].module, task.number)
+    assert same_state(whole.task.model, second.task.model)
