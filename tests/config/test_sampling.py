@@ -15,7 +15,7 @@ OTHER: dict[str, Any] = {
     "guidance": 2.0, "text_to_image": "knn", "gallery": "folder", "refine": 3, "compat_clip_gen": True, "rows": 2,
     "generator_options": {"tile": 1}, "views": 3, "batches": 2, "cutouts": "das", "augments": ["Af"], "loss": "l2",
     "prompt_sum": True, "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear",
-    "warmup": 0.5, "auto_stop": 1, "ema": 0.5, "keep_best": True, "preset": "best", "steps": 3, "starts": 2,
+    "weight_decay": 0.5, "warmup": 0.5, "auto_stop": 1, "ema": 0.5, "keep_best": True, "preset": "best", "steps": 3, "starts": 2,
     "tracks": 1, "finalists": 1, "init": "a.png", "init_noise": "snow",
     "change_prompt_every": 3, "image_prompt_recut": True, "spot": ["a"], "spot_off": ["a"], "spot_mask": "a.png",
     "target_images": ["a.png"], "target_pixels": ["a.png"], "init_weight": 1.0, "init_weight_dist": 1.0,
