@@ -104,7 +104,9 @@ class Gan(Generator):
     @classmethod
     def size_of(cls, model: Network) -> tuple[int, int]:
         """Height and width of what the network itself draws."""
-        return model.size if isinstance(model, Exported) else (model.plain.geometry.size,) * 2
+        if isinstance(model, Exported):
+            return model.size
+        return model.plain.geometry.size, model.plain.geometry.size
 
     def draw_in(self, dtype: torch.dtype) -> None:
         """A program stays in the precision that it was saved in."""

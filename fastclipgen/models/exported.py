@@ -5,6 +5,8 @@ Knows nothing of files, and of the program only what a few calls show.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, fx, nn
 
@@ -39,7 +41,7 @@ class Exported(nn.Module):
 
     def call(self, z: Tensor) -> Tensor:
         """What the program makes of latents [B, D], in its own range."""
-        made = self.program(z if self.flat else z[:, :, None, None])
+        made: Any = self.program(z if self.flat else z[:, :, None, None])
         made = made[0] if isinstance(made, tuple | list) and made else made
         return made.float() if isinstance(made, Tensor) else made  # as_exported refuses what is no picture
 
@@ -48,7 +50,7 @@ def stated_latent(program: nn.Module) -> int | None:
     """The length of latents that a program of torch.export says it takes; None where it does not say."""
     nodes = program.graph.nodes if isinstance(program, fx.GraphModule) else ()
     inputs = [node.meta.get("val") for node in nodes if node.op == "placeholder"]
-    shape = getattr(inputs[0], "shape", ()) if len(inputs) == 1 else ()
+    shape: Any = getattr(inputs[0], "shape", ()) if len(inputs) == 1 else ()
     return int(shape[1]) if len(shape) in (2, 4) and isinstance(shape[1], int) else None
 
 
@@ -63,7 +65,7 @@ def as_exported(program: nn.Module, label: str, latent: int, low: float, high: f
     with torch.no_grad():
         alone = _first_call(network, z[:1], label)
         _check_picture(alone, label)
-        network.size = tuple(alone.shape[2:])
+        network.size = alone.shape[2], alone.shape[3]
         network.alone = not _keeps_apart(network, z, alone)
     _check_slope(network, z[:1], label)
     return network
@@ -83,7 +85,7 @@ def _first_call(network: Exported, z: Tensor, label: str) -> Tensor:
     )
 
 
-def _check_picture(image: object, label: str) -> None:
+def _check_picture(image: Any, label: str) -> None:
     if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[:2] != (1, 3):
         got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise UserError(
