@@ -24,6 +24,7 @@ SUITES = {
     "vqgan": "a VQGAN's decoder and its gradient, against eager torch",
     "cvae": "a CVAE's training step: its condition folded into a bias, against tiled",
     "captions": "embeddings of captions in a cache, against one at a time",
+    "gan": "latents of a GAN, eight in one batch against one after the other",
     "presets": "what the quality presets cost, in a step and in a picture",
     "everything": "all of the above, and a short table",
     "profile": "where the time of a run goes",
@@ -198,6 +199,18 @@ def _captions(parser: argparse.ArgumentParser) -> None:
     _timing_options(parser, 5, 0.2)
 
 
+def _gan(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    text = "of the network's pictures: 32, 64, ... 1024; default 64"
+    add("--side", type=int, default=64, choices=[32 << level for level in range(6)], help=text)
+    add("--base", type=whole(8), default=16, help="of the network's widths, 64 in published ones; default 16")
+    add("--latent", type=whole(2), default=64, help="numbers that make a picture; default 64")
+    add("--batch", type=whole(2), default=8, help="latents in one step; default 8")
+    add("--compile", choices=["auto", "on", "off"], default="auto", help="as of fastclipgen")
+    _timing_options(parser, 9, 0.3)
+
+
 def _presets(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
@@ -236,6 +249,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "vqgan": _vqgan,
     "cvae": _cvae,
     "captions": _captions,
+    "gan": _gan,
     "presets": _presets,
     "everything": _everything,
     "profile": _profile,

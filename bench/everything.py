@@ -20,11 +20,12 @@ from fastclipgen.cli.parser import Parser
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library
 
-from . import captions, cvae, guard, loops, sampling, vqgan
+from . import captions, cvae, gan, guard, loops, sampling, vqgan
 from .cli import options_of
 from .schema import (
     CaptionsReport,
     CvaeReport,
+    GanReport,
     LadderReport,
     LoopCase,
     LoopsReport,
@@ -34,8 +35,8 @@ from .schema import (
     VqganReport,
 )
 
-SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "presets", "cvae", "captions")
-TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *cvae.TESTS, *captions.TESTS)))
+SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets", "cvae", "captions")
+TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *gan.TESTS, *cvae.TESTS, *captions.TESTS)))
 # Within some six minutes on a GPU.
 SHORT = {
     "vqgan": ["--repeats", "5", "--block-seconds", "0.2"],
@@ -43,6 +44,7 @@ SHORT = {
     "loops": ["--minutes", "3", "--repeats", "5", "--block-seconds", "0.2", "--quality-pictures", "2"],
     "ops": ["--minutes", "2", "--repeats", "5", "--block-seconds", "0.03"],
     "ladder": ["--repeats", "5", "--block-seconds", "0.2"],
+    "gan": ["--repeats", "5"],
     "presets": ["--repeats", "3"],
     "cvae": ["--repeats", "3"],
     "captions": ["--repeats", "3"],
@@ -97,7 +99,15 @@ def _forget() -> None:
 
 
 _Report = (
-    OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport | CaptionsReport | CvaeReport
+    OpsReport
+    | LoopsReport
+    | LadderReport
+    | SamplingReport
+    | VqganReport
+    | GanReport
+    | PresetsReport
+    | CaptionsReport
+    | CvaeReport
 )
 
 
@@ -126,6 +136,8 @@ def summary(report: _Report) -> list[str]:
             + (f", {1e3 * lane.seconds.median:.2f} ms" if lane.seconds else "")
             for lane in report.lanes
         ]
+    if isinstance(report, GanReport):
+        return [f"gan: {one.slow} / {one.fast} {one.times.median:.2f}x" for one in report.ratios]
     if isinstance(report, PresetsReport):
         return [f"preset {lane.name}: {lane.picture_of_first:.1f}x the time of the first" for lane in report.lanes]
     if isinstance(report, CvaeReport):

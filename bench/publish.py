@@ -20,6 +20,7 @@ from .results import RESULTS, read
 from .schema import (
     CaptionsReport,
     CvaeReport,
+    GanReport,
     LadderReport,
     LoopsReport,
     OpsReport,
@@ -38,6 +39,7 @@ fastclipgen bench loops     # whole steps against the loops that people ran, and
 fastclipgen bench ladder    # what each technique brings, one after the other
 fastclipgen bench sampling  # CLIP-GEN's tokens, over a cache against a full forward for each
 fastclipgen bench vqgan     # a VQGAN's decoder and its gradient, against eager torch
+fastclipgen bench gan       # latents of a GAN, eight in one batch against one after the other
 fastclipgen bench cvae      # a CVAE's training step: its condition folded into a bias, against tiled
 fastclipgen bench captions  # embeddings of captions in a cache, against one at a time
 fastclipgen bench presets   # what the quality presets cost
@@ -59,6 +61,7 @@ SUITES = {
     "ladder": "Ladder",
     "sampling": "Sampling",
     "vqgan": "VQGAN",
+    "gan": "GAN",
     "presets": "Presets",
     "cvae": "CVAE",
     "captions": "Captions",
@@ -132,6 +135,11 @@ def _vqgan_chart(report: VqganReport) -> str:
     return bars("VQGAN, decode and gradient: speed; eager float32 is 1", "x", found, mark=1.0)
 
 
+def _gan_chart(report: GanReport) -> str:
+    found = [Bar(one.slow, *_ends(one.times)) for one in report.ratios]
+    return bars(f"GAN: time per latent and step; that of {report.ratios[0].fast} is 1", "x", found, mark=1.0)
+
+
 def _presets_chart(report: PresetsReport) -> str:
     found = [Bar(lane.name, *_ends(lane.of_first)) for lane in report.lanes]
     return bars(f"Presets: time of a step; that of {report.lanes[0].name} is 1", "x", found, mark=1.0)
@@ -150,9 +158,7 @@ def _captions_chart(report: CaptionsReport) -> str:
 _CHARTS: dict[str, Callable[[Any], str]] = {
     "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
     "vqgan": _vqgan_chart,
-    "presets": _presets_chart,
-    "cvae": _cvae_chart,
-    "captions": _captions_chart,
+    "gan": _gan_chart, "presets": _presets_chart, "cvae": _cvae_chart, "captions": _captions_chart,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from .op_case import COMPILED, REFERENCE, WHOLE
 from .schema import (
     CaptionsReport,
     CvaeReport,
+    GanReport,
     LadderReport,
     LoopCase,
     LoopsReport,
@@ -268,8 +269,26 @@ def captions(report: CaptionsReport) -> str:
     return about + markdown([*heads, *(["ms a caption"] if report.device == "cuda" else [])], rows)
 
 
+def gan(report: GanReport) -> str:
+    """A row for every ratio, then the lanes' memory."""
+    about = (
+        f"FastGAN of {report.side}x{report.side}, {report.parameters / 1e6:.2f} M parameters, random weights, built-in "
+        "CLIP, one view; published loop: as clipping-CLIP-to-GAN goes about it.\n\n"
+    )
+    rows = [[f"{one.slow} / {one.fast}", times(one.times)] for one in report.ratios]
+    lanes = [
+        [
+            f"{lane.name}@{lane.batch}",
+            mib(lane.peak_bytes),
+            *([f"{1e3 * lane.picture_step.median:.2f} ms"] if lane.picture_step else []),
+        ]
+        for lane in report.lanes
+    ]
+    heads = ["", "peak", *(["a step"] if report.device == "cuda" else [])]
+    return about + markdown(["time per latent and step", "ratio"], rows) + "\n" + markdown(heads, lanes)
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan,
-    "presets": presets,
-    "cvae": cvae, "captions": captions,
+    "gan": gan, "presets": presets, "cvae": cvae, "captions": captions,
 }  # fmt: skip

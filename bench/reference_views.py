@@ -49,7 +49,8 @@ class PlainViews:
     """Draws views of `size` pixels of one picture. Raises UserError for what the reference does not draw."""
 
     def __init__(self, spec: CutoutSpec, size: int, seed: int, device: torch.device) -> None:
-        unknown = [name for name in ("whole", "has_turn", "has_zoom", "has_grain") if getattr(spec, name)]
+        facts = ("whole", "bilinear", "signed", "has_turn", "has_zoom", "has_grain")
+        unknown = [name for name in facts if getattr(spec, name)]
         unknown += ["aspect"] if spec.aspect != (1.0, 1.0) else []
         if unknown:
             raise UserError(

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from .schema_base import Report, Spread, Strict
+from .schema_base import Ratio, Report, Spread, Strict
 from .schema_cvae import CvaeReport
+from .schema_gan import GanReport
 
 # --- ops
 
@@ -76,14 +77,6 @@ class Lane(Strict):
     picture: float | None
     peak_bytes: int = Field(ge=1)
     of_matrix: Spread | None = None
-
-
-class Ratio(Strict):
-    """Time per picture and step of `slow` divided by that of `fast`, each written name@batch."""
-
-    slow: str
-    fast: str
-    times: Spread
 
 
 class Drawn(Strict):
@@ -324,7 +317,15 @@ class CaptionsReport(Report):
 
 
 _Any = (
-    OpsReport | LoopsReport | LadderReport | SamplingReport | VqganReport | PresetsReport | CaptionsReport | CvaeReport
+    OpsReport
+    | LoopsReport
+    | LadderReport
+    | SamplingReport
+    | VqganReport
+    | GanReport
+    | PresetsReport
+    | CaptionsReport
+    | CvaeReport
 )
 AnyReport = Annotated[_Any, Field(discriminator="suite")]
 READER: TypeAdapter[_Any] = TypeAdapter(AnyReport)

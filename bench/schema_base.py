@@ -73,3 +73,11 @@ class Report(Strict):
     def check_seconds(self, name: str, seconds: object) -> None:
         if (seconds is None) != (self.device == "cpu"):
             raise ValueError(f"{name}: seconds are stored for GPUs, and for GPUs only")
+
+
+class Ratio(Strict):
+    """Time per picture and step of `slow` divided by that of `fast`, each written name@batch."""
+
+    slow: str
+    fast: str
+    times: Spread

@@ -20,6 +20,7 @@ from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config import defaults, edits, presets, resources
 from fastclipgen.config.aims import Aims, own_settings
 from fastclipgen.config.checks import check_names, check_start
+from fastclipgen.config.gan import loss_scale
 from fastclipgen.config.run import WEIGHTS, RunConfig, make_config
 from fastclipgen.config.sampling import CLIP_GEN
 from fastclipgen.engine import compile_choice, compiled, optimizers
@@ -112,6 +113,7 @@ class Job:
             for index, prompt in enumerate(p for p in prompts for _ in range(config.count))
         ]
         network = self._network_generator(models, dtype) if config.generator in WEIGHTS and own is None else None
+        config = self.config
         # before anything of the run's size is made
         eyes = [one.perceptor for one in self.loaded]
         with library.using(config.backend, self.device):
@@ -250,27 +252,33 @@ class Job:
         return registry.create(config.generator, *size, config.optimizer, **config.generator_options)
 
     def _network_generator(self, models: Models | None, dtype: torch.dtype) -> Generator:
-        """A generator that draws with weights from a file, in the run's precision."""
+        """One that draws with weights from a file, in the run's precision. Decides a size that was left open."""
         config = self.config
         weights = getattr(config, config.generator)
-        model = models.network if models else registry.load_weights(config.generator, weights, self.notice)
-        size = config.height or 1, config.width or 1
+        made_by = registry.generator_class(config.generator)
+        settings = {name: getattr(config, name) for name in made_by.weights_settings}
+        model = models.network if models else registry.load_weights(config.generator, weights, self.notice, **settings)
+        size = (config.height, config.width) if config.height and config.width else made_by.size_of(model)
+        self.config = config.model_copy(update={"height": size[0], "width": size[1]})
         made = registry.create(config.generator, *size, config.optimizer, model, **config.generator_options)
         made.draw_in(dtype)
         return made
 
     def _recipe(self) -> Recipe:
         config = self.config
+        scale = loss_scale(config)
+        decay = {} if config.weight_decay is None else {"weight_decay": config.weight_decay}
         spec, views = preset(config.cutouts, config.augments), (config.views or 1) * config.batches
+
+        def guide(one: LoadedPerceptor) -> Guide:
+            return Guide(
+                one.perceptor, scale * one.weight, views, fit_spec(spec, self.generator, one.perceptor.image_size)
+            )
+
         return Recipe(
             generator=self.generator,
-            guides=self.aims.guides(
-                [
-                    Guide(one.perceptor, one.weight, views, fit_spec(spec, self.generator, one.perceptor.image_size))
-                    for one in self.loaded
-                ]
-            ),
-            optimizer=optimizers.create(config.optimizer),
+            guides=self.aims.guides([guide(one) for one in self.loaded]),
+            optimizer=optimizers.create(config.optimizer, **decay),
             loss=config.loss,
             prompt_mean=not config.prompt_sum,
             constraints=self.aims.constraints(),

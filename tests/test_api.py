@@ -148,9 +148,9 @@ def test_metadata_is_complete_and_plain() -> None:
     assert settings["prompts"] == ["red"]
     assert (settings["seed"], settings["count"], settings["width"]) == (5, 1, 16)
     undecided = [key for key, value in settings.items() if value in (None, "auto")]
-    paths = {"init", "init_over", "mask", "spot_mask", "vqgan", "autoencoder", "cvae", "wgan"}
+    paths = {"init", "init_over", "mask", "spot_mask", "vqgan", "autoencoder", "gan", "cvae", "wgan"}
     others = {"preset", "augments", "init_noise", "init_alpha", "auto_stop", "change_prompt_every", "device", "backend"}
-    others |= {"memory"}
+    others |= {"memory", "weight_decay", "latent_dim", "gan_range", "compat"}
     edits = {name for name in EDITS if make_config({"prompts": ["a"]}).model_dump()[name] is None}
     assert set(undecided) - set(sampling.OWN) == paths | others | edits  # clip-gen's own have no meaning here
     assert settings.keys() == make_config({"prompts": ["a"]}).model_dump().keys()

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--address is that of a ray cluster; add --engine ray, or leave it out")
     if args.devices is not None and args.engine == "ray":
         raise UserError("the actors of a ray cluster get their devices from it; use --workers instead of --devices")
-    engine = Engine(devices_of(args), args.engine == "ray", args.address)
+    engine = Engine(devices_of(args), args.engine == "ray", args.address, args.trust_gan)
     opened = open_batch(Path(args.file).expanduser(), folder, values_of(args), args.retry_failed)
     progress = Progress(folder, reporter, opened)
     stop = Stop(progress.stopping)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastclipgen.cli.edit_options import add_edit_arguments
 from fastclipgen.cli.guidance_options import add_guidance_arguments
-from fastclipgen.cli.parser import number, whole
+from fastclipgen.cli.parser import number, span, whole
 from fastclipgen.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def add_setting_arguments(parser: argparse.ArgumentParser, prompts: bool = True)
         "--generator",
         default="auto",
         metavar="NAME",
-        help="auto, vae, stack, pixels, fourier, siren, vqgan, autoencoder, cvae, wgan, clip-gen",
+        help="auto, vae, stack, pixels, fourier, siren, vqgan, autoencoder, gan, cvae, wgan, clip-gen",
     )
     add(
         "--vqgan",
@@ -75,12 +75,13 @@ def add_setting_arguments(parser: argparse.ArgumentParser, prompts: bool = True)
     text = "weights of generator cvae: a file of `fastclipgen train cvae`, or builtin"
     add("--cvae", metavar="PATH|builtin", help=text)
     add("--wgan", metavar="PATH", help="weights of generator wgan: a file of `fastclipgen train wgan-gp`")
+    _add_gan_arguments(add)
     add("-g", "--generator-option", action="append", default=[], metavar="KEY=VALUE", help="its options, one each time")
     add("--clip", action="append", default=[], metavar="NAME[:TAG|:PATH][@WEIGHT]", help="may be given several times")
     add("--views", type=whole(), help="cutouts of each picture per step and CLIP")
     text = "so many times these views in a step, batch after batch through the CLIP; default 1"
     add("--batches", type=whole(), default=1, help=text)
-    text = "original, updated, nrupdated, updatedpooling, latest, clipit, pixray, das, crops, gentle, plain"
+    text = "original, updated, nrupdated, updatedpooling, latest, clipit, pixray, das, crops, gentle, signed, plain"
     add("--cutouts", default="auto", metavar="PRESET", help=f"how views are drawn: {text}")
     text = "codes of Ji, Sh, Gn, Pe, Ro, Af, Er, Re, for --cutouts latest or nrupdated; default: Af,Pe,Ji,Er"
     add("--augments", type=lambda codes: codes.split(","), metavar="CODE[,CODE]", help=text)
@@ -93,6 +94,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser, prompts: bool = True)
     add("--constraint", action="append", metavar="NAME[:WEIGHT[:OPTION]]", help=text)
     add("--optimizer", default="auto", metavar="NAME", help="adam, adamw, sgd, rmsprop, adadelta, adagrad")
     add("--learning-rate", "--lr", type=number, metavar="RATE", help="of the first step after the warm-up")
+    text = "pulls parameters to 0, as torch's optimisers do; default: the optimiser's own, 0.01 for adamw, else 0"
+    add("--weight-decay", type=number, metavar="RATE", help=text)
     add("--schedule", default="auto", metavar="KIND[:VALUES]", help="constant, linear, cosine, drops")
     add("--warmup", type=number, default=0.0, metavar="FRACTION", help="of the steps")
     text = "end a picture that gets no better: after 12 steps without a lower loss the rate drops to a tenth, so often"
@@ -114,6 +117,19 @@ def add_setting_arguments(parser: argparse.ArgumentParser, prompts: bool = True)
     add("--compile", default="auto", metavar="WHEN", help="torch.compile for the step: auto (where it pays), on, off")
     add("--rows", type=whole(), help="samples that clip-gen draws together; default: what memory allows")
     add("--memory", default="auto", metavar="SIZE", help="what a step may take: auto (what is free), 6GiB, 500MiB")
+
+
+def _add_gan_arguments(add: Callable[..., Any]) -> None:
+    text = "weights of generator gan: a FastGAN's checkpoint, a generator saved by torch.export or TorchScript, builtin"
+    add("--gan", metavar="PATH", help=text)
+    text = "length of the latents of an exported generator, where its file does not say"
+    add("--latent-dim", type=whole(), metavar="N", help=text)
+    text = "values that an exported generator draws; default -1,1"
+    add("--range", dest="gan_range", type=span, metavar="LOW,HIGH", help=text)
+    text = "open an exported generator, a program that may do whatever its maker wanted (docs/gan.md)"
+    add("--trust-gan", action="store_true", help=text)
+    text = "clipping-clip-to-gan: its loop, where other options do not say otherwise (docs/gan.md)"
+    add("--compat", metavar="NAME", help=text)
 
 
 def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:

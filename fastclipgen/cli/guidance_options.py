@@ -26,7 +26,7 @@ def add_guidance_arguments(parser: argparse.ArgumentParser) -> None:
     add("--spot", metavar="TEXT", help="a prompt that sees only the spot, the rest is grey", **many)
     add("--spot-off", metavar="TEXT", help="a prompt that sees only what is around the spot", **many)
     add("--spot-mask", metavar="PATH", help="the spot, white in black; default: an ellipse in the middle")
-    group = parser.add_argument_group("held to its start, or to a picture (latents: vqgan, autoencoder, vae)")
+    group = parser.add_argument_group("held to its start, or to a picture (latents: vqgan, autoencoder, vae, gan)")
     add = group.add_argument
     add("--target-image", dest="target_images", metavar="PATH[:WEIGHT]", help="a picture's latent to come to", **many)
     add("--target-pixels", metavar="PATH[:WEIGHT]", help="a picture to come to pixel by pixel", **many)

@@ -6,6 +6,7 @@ Knows nothing of any command's options.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter} | options)
+        self._negative_number_matcher = re.compile(r"-\.?\d")  # argparse itself takes -1,1 for an option
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message.rstrip('.')}; see {self.prog} --help")
@@ -67,6 +69,14 @@ def whole(least: int | None = None) -> Callable[[str], int]:
         return value
 
     return convert
+
+
+def span(text: str) -> tuple[float, float]:
+    """An argument type: two numbers with a comma between them."""
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise argparse.ArgumentTypeError(f"expected two numbers as LOW,HIGH, got '{text}'")
+    return number(parts[0]), number(parts[1])
 
 
 def number(text: str) -> float:

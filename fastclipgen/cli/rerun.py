@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a picture that fastclipgen made")
     parser.add_argument("--device", help="another device than the stored one")
     parser.add_argument("--compile", metavar="WHEN", help="auto, on or off, instead of what is stored")
+    parser.add_argument("--trust-gan", action="store_true", help="open the exported generator that it was made with")
     add_output_arguments(parser)
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
             f"'{args.file}' was made by a Python program with its own {' and '.join(map(str, own))}, which no picture "
             "can store; run that program again"
         )
-    asked = {"device": args.device, "compile": args.compile}
+    asked = {"device": args.device, "compile": args.compile, "trust_gan": args.trust_gan}
     settings = {**settings, **{name: value for name, value in asked.items() if value}}
     if args.output is None:  # beside the original; braces in its name are no fields
         args.output = args.file.replace("{", "{{").replace("}", "}}")

@@ -216,7 +216,7 @@ class Aims:
         if self._generator.latent is None:
             raise UserError(
                 f"the setting '{setting}' compares latents, and generator '{self._config.generator}' has none; use "
-                f"{instead}, which compares pixels, or generator vqgan, autoencoder, vae or cvae"
+                f"{instead}, which compares pixels, or generator vqgan, autoencoder, vae, cvae or gan"
             )
         return self._generator.latent
 

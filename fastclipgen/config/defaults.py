@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastclipgen.config import edited, presets, sampling
+from fastclipgen.config import edited, gan, presets, sampling
 from fastclipgen.config.run import RunConfig
 from fastclipgen.errors import UserError
 
-# Per generator, with the built-in CLIP and with real ones. Whatever is missing is in COMMON.
+# Per generator, with the built-in CLIP and with real ones. Whatever is missing is in COMMON. A size of None is that of
+# the network.
 COMMON: dict[str, Any] = {
     "steps": 300, "views": 32, "cutouts": "crops", "loss": "cosine", "optimizer": "adam", "learning_rate": 0.05,
-    "schedule": "constant", "starts": 1, "tracks": 1, "finalists": 2, "constraints": [],
+    "weight_decay": None, "schedule": "constant", "starts": 1, "tracks": 1, "finalists": 2, "constraints": [],
 }  # fmt: skip
 BUILTIN: dict[str, dict[str, Any]] = {
     "vae": {"size": 192, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15, "schedule": "cosine:0.1",
@@ -32,6 +33,8 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "vqgan": {"size": 64, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.2,
               "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 4},
     "autoencoder": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle"},
+    "gan": {"size": None, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.1, "schedule": "cosine:0.1",
+            "starts": 1024, "tracks": 4},
     "cvae": {"size": 64, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15,
              "schedule": "cosine:0.1", "starts": 1024, "tracks": 4},
     "wgan": {"size": 64, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.1,
@@ -46,6 +49,9 @@ REAL: dict[str, dict[str, Any]] = {
     # K. Crowson's notebook in the form that nerdyrodent's VQGAN-CLIP has made usual
     "vqgan": {"size": 512, "steps": 500, "cutouts": "latest", "loss": "spherical", "learning_rate": 0.1},
     "autoencoder": {"size": 512, "cutouts": "latest", "loss": "spherical"},
+    # a GAN's latents hold whole pictures, so that the better one of many starts is worth more than steps
+    "gan": {"size": None, "steps": 200, "cutouts": "latest", "loss": "spherical", "schedule": "cosine:0.1",
+            "starts": 64, "tracks": 2},
     "vae": {"size": 256, "steps": 200, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 256, "tracks": 2},
     "cvae": {"size": 64, "steps": 100, "views": 16, "cutouts": "gentle", "schedule": "cosine:0.1", "starts": 64,
              "tracks": 2},
@@ -74,16 +80,18 @@ def resolve_generator(config: RunConfig, builtin: bool) -> str:
 
 
 def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learning_rates: dict[str, float]) -> RunConfig:
-    """The config with every open setting decided.
+    """The config with every open setting decided, but a size that is the network's own.
 
     generator: the resolved name (a user's own module has one that is in no table, and gets COMMON); builtin: whether
     the guide is the built-in CLIP; learning_rates: the default of each optimiser, used when the user named one.
     """
     table = COMMON | {"size": 224} | (BUILTIN if builtin else REAL).get(generator, {})
     table = presets.scaled(table, config.preset, builtin)
+    if config.compat:
+        table |= gan.COMPATS[config.compat]
     if config.zoom_every:
         table |= ZOOMED
-    side = int(table["size"])
+    side = table["size"]
     optimizer = str(table["optimizer"]) if config.optimizer == "auto" else config.optimizer
     rate = table["learning_rate"] if optimizer == table["optimizer"] else learning_rates.get(optimizer, 0.05)
 
@@ -111,6 +119,7 @@ def resolve(config: RunConfig, generator: str, builtin: bool, seed: int, learnin
             "finalists": finalists,
             "init_alpha": alpha,
             **{name: chosen(name) for name in ("steps", "views", "cutouts", "loss", "schedule", "constraints")},
+            "weight_decay": chosen("weight_decay"),
             **edited.decided(config),
         }
     )

@@ -43,7 +43,9 @@ def scaled(table: dict[str, Any], preset: str | None, builtin: bool) -> dict[str
     if preset is None:
         return table
     factors = (BUILTIN if builtin else REAL)[preset]
-    return table | {name: _times(name, table[name], factor) for name, factor in factors.items()}
+    # a size of None is the network's own, for better and worse
+    known = {name: factor for name, factor in factors.items() if table[name] is not None}
+    return table | {name: _times(name, table[name], factor) for name, factor in known.items()}
 
 
 def _times(name: str, value: int, factor: float) -> int:

@@ -26,10 +26,11 @@ from fastclipgen.perceptors.base import FrozenPerceptor
 
 # The settings that decide what code a compiler makes of the step.
 STEP_SETTINGS = {
-    "generator", "generator_options", "vqgan", "autoencoder", "cvae", "wgan", "width", "height", "clip", "views",
-    "batches", "cutouts", "augments", "loss", "prompt_sum", "constraints", "optimizer", "auto_stop", "ema", "keep_best",
-    "precision", "backend", "memory", "image_prompt_recut", "spot", "spot_off", "target_images", "target_pixels",
-    "init_weight", "init_weight_dist", "init_weight_cos", "init_weight_decay", "init_weight_pixels",
+    "generator", "generator_options", "vqgan", "autoencoder", "cvae", "wgan", "gan", "latent_dim", "gan_range",
+    "compat", "width", "height", "clip", "views", "batches", "cutouts", "augments", "loss", "prompt_sum",
+    "constraints", "optimizer", "weight_decay", "auto_stop", "ema", "keep_best", "precision", "backend", "memory",
+    "image_prompt_recut", "spot", "spot_off", "target_images", "target_pixels", "init_weight", "init_weight_dist",
+    "init_weight_cos", "init_weight_decay", "init_weight_pixels",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from fastclipgen.config import edited, sampling
+from fastclipgen.config import edited, gan, sampling
 from fastclipgen.config.asked import PROMPT_KINDS
 from fastclipgen.errors import UserError, nearest
 from fastclipgen.guidance.prompts import parse_prompts, parse_target, phases_of
@@ -21,8 +21,9 @@ from fastclipgen.ops.cutout_presets import preset
 MAX_SIDE = 16384
 MAX_SEED = 2**63 - 1
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(?:([GgMm])(?:i?[Bb])?)?")
-WEIGHTS = ("vqgan", "autoencoder", "cvae", "wgan")  # settings that name weights, each of the generator of its name
-SHIPPED = ("vqgan", "cvae")  # of which one ships
+# settings that name weights, each of the generator of its name
+WEIGHTS = ("vqgan", "autoencoder", "gan", "cvae", "wgan")
+SHIPPED = ("vqgan", "gan", "cvae")  # of which one ships
 MAX_RATE = 1e6  # far above any use, and far below where parameters overflow float32
 
 
@@ -45,6 +46,12 @@ class RunConfig(edited.Edited):
         None, description="weights of generators vqgan and clip-gen, PATH[:YAML], NAME or builtin"
     )
     autoencoder: str | None = Field(None, description="weights of generator autoencoder, a decoder's file or a folder")
+    gan: str | None = Field(None, description="weights of generator gan: a FastGAN, an exported generator, or builtin")
+    latent_dim: int | None = Field(None, ge=2, le=65536, description="length of the latents of an exported generator")
+    gan_range: tuple[float, float] | None = Field(None, description="of what it draws; none: -1 to 1")
+    # about a file on this machine, so that no picture from elsewhere can bring it along
+    trust_gan: bool = Field(False, exclude=True, description="open it, which may run code of whoever made it")
+    compat: Literal["clipping-clip-to-gan"] | None = Field(None, description="whose loop generator gan follows")
     cvae: str | None = Field(None, description="weights of generator cvae, PATH or builtin")
     wgan: str | None = Field(None, description="weights of generator wgan, PATH")
     clip: list[str] = Field([], description="NAME[:TAG|:PATH][@WEIGHT]; none: auto")
@@ -59,6 +66,7 @@ class RunConfig(edited.Edited):
     constraints: list[str] | None = Field(None, description="losses on the picture itself, NAME[:WEIGHT]; none: auto")
     optimizer: str = "auto"
     learning_rate: float | None = Field(None, ge=0)
+    weight_decay: float | None = Field(None, ge=0, allow_inf_nan=False, description="of the optimiser; none: its own")
     schedule: str = Field("auto", description="constant, linear, cosine, drops, each with :VALUES")
     warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps")
     auto_stop: int | None = Field(
@@ -108,6 +116,13 @@ class RunConfig(edited.Edited):
     def _opacity_is_one(cls, value: str | None) -> str | None:
         if value is not None and not 0 <= parse_target(value).weight <= 1:
             raise ValueError("must be PATH:OPACITY with an opacity from 0 to 1")
+        return value
+
+    @field_validator("gan_range")
+    @classmethod
+    def _range_rises(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not (-MAX_RATE <= value[0] < value[1] <= MAX_RATE):
+            raise ValueError("must be LOW,HIGH with LOW below HIGH, such as -1,1")
         return value
 
     @field_validator("learning_rate")
@@ -171,8 +186,10 @@ def make_config(values: dict[str, Any]) -> RunConfig:
             "change_prompt_every turns the phases of a story, but no prompt has any; write them as 'a fox ^ a wolf'"
         )
     config = _with_weights(config)
+    config = gan.with_compat(config)
     edited.check(config)
     sampling.check(config)
+    gan.check(config)
     if config.augments is not None:
         if config.cutouts == "auto":
             raise UserError(

@@ -32,8 +32,9 @@ OWN = (
 
 REFINING = (
     "generator_options", "views", "batches", "cutouts", "augments", "loss", "prompt_sum", "constraints", "optimizer",
-    "learning_rate", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every", "image_prompt_recut",
-    "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS, "init_weight_pixels", *EDITS,
+    "learning_rate", "weight_decay", "schedule", "warmup", "auto_stop", "ema", "keep_best", "change_prompt_every",
+    "image_prompt_recut", "spot", "spot_off", "spot_mask", "target_images", "target_pixels", *LATENT_PULLS,
+    "init_weight_pixels", *EDITS,
 )  # fmt: skip
 """Settings of the optimisation, which clip-gen has only with `refine`."""
 
@@ -55,8 +56,9 @@ def with_weights(config: RunConfig) -> RunConfig:
             f"the setting 'clip_gen' holds weights of generator 'clip-gen', but generator '{config.generator}' was "
             "asked for; leave one of them out"
         )
-    if config.autoencoder is not None:
-        raise UserError("generator clip-gen draws with a VQGAN, but autoencoder was given; leave it out")
+    for other in ("autoencoder", "gan"):
+        if getattr(config, other) is not None:
+            raise UserError(f"generator clip-gen draws with a VQGAN, but {other} was given; leave it out")
     if (config.clip_gen is None) != (config.vqgan is None):
         given, missing = ("clip_gen", "vqgan") if config.vqgan is None else ("vqgan", "clip_gen")
         raise UserError(

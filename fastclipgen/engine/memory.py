@@ -210,8 +210,18 @@ def drawing_on_shapes(generator: Generator, pictures: int) -> tuple[Tensor, list
 
 
 def drawing_bytes(generator: Generator) -> int:
-    """Bytes that the backward of a generator's `canvas` keeps for one picture, counted on shapes alone."""
-    return _kept_bytes(lambda: drawing_on_shapes(generator, 2)[1])
+    """Bytes that the backward of a generator's `canvas` keeps for one picture, counted on shapes alone, or on two
+    pictures where the network is a program that shapes alone cannot follow."""
+    try:
+        return _kept_bytes(lambda: drawing_on_shapes(generator, 2)[1])
+    except Exception:  # whatever a program of a user does
+        return _kept_bytes(lambda: _drawn(generator, 2))
+
+
+def _drawn(generator: Generator, pictures: int) -> list[Tensor]:
+    """Draws so many pictures where the generator is, and gives its weights."""
+    _Draw(generator)(torch.zeros(pictures, dtype=torch.int64))
+    return [*generator.parameters(), *generator.buffers()]
 
 
 def _saved_bytes(perceptor: FrozenPerceptor) -> int:

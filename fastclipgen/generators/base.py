@@ -26,9 +26,11 @@ class Generator(nn.Module):
     A subclass defines `init`, `init_from` and `forward`. One whose cutouts may look beyond the published picture also
     defines `canvas`, `publish` and `canvas_size`. One that draws with weights from a file of the user's names the
     setting that says which (`weights`), takes what `load_weights` makes of it as `model` after height and width, and
-    defines `check_weights` and `draw_in`. One whose parameters are the latent of a model, in which pictures can be
-    compared, says which of them is (`latent`). One whose `init_from` gives any picture back nearly as it was, and at
-    once, not by a fit, says so (`reencodes`): its pictures can be edited in the middle of a run.
+    defines `check_weights` and `draw_in`; further settings that `load_weights` takes by their names are its
+    `weights_settings`, and one whose network has a size of its own says which (`size_of`). One whose parameters are the
+    latent of a model, in which pictures can be compared, says which of them is (`latent`). One whose `init_from` gives
+    any picture back nearly as it was, and at once, not by a fit, says so (`reencodes`): its pictures can be edited in
+    the middle of a run.
 
     One that draws under a condition says so (`conditional`) and defines `fixed`: what it reads besides its parameters
     and no step changes, but for what it names in `freed`, which begins as that and is a parameter then. `embedding`:
@@ -40,6 +42,7 @@ class Generator(nn.Module):
     default_lr: float = 0.05
     default_views_preset: str = "crops"
     weights: str | None = None
+    weights_settings: tuple[str, ...] = ()
     latent: str | None = None
     reencodes: bool = False
     conditional: bool = False
@@ -71,6 +74,11 @@ class Generator(nn.Module):
     def load_weights(cls, text: str) -> nn.Module:
         """The frozen network in the files that `text` names. Raises UserError."""
         raise NotImplementedError(f"{cls.__name__} must define load_weights(text)")
+
+    @classmethod
+    def size_of(cls, model: nn.Module) -> tuple[int, int]:
+        """Height and width of pictures where nobody asks for any: those that the network draws."""
+        raise NotImplementedError(f"{cls.__name__} must define size_of(model)")
 
     def draw_in(self, dtype: torch.dtype) -> None:
         """From here on a network from a file draws in `dtype`; parameters and pictures stay float32."""

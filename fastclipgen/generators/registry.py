@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TABLE = {
     "autoencoder": "autoencoder:Autoencoder",
     "cvae": "cvae:Cvae",
+    "gan": "gan:Gan",
     "fourier": "fourier:Fourier",
     "pixels": "pixels:Pixels",
     "siren": "siren:Siren",
@@ -92,11 +93,12 @@ def check_weights(name: str, text: str | None) -> None:
         made_by.check_weights(text)
 
 
-def load_weights(name: str, text: str, notice: Callable[[str], None]) -> nn.Module:
+def load_weights(name: str, text: str, notice: Callable[[str], None], **settings: Any) -> nn.Module:
     """The network that generator `name` draws with, for `create`, from the files that `text` names, or from published
-    weights of that name, which are downloaded if need be. Raises UserError."""
+    weights of that name, which are downloaded if need be; `settings`: those of the generator's `weights_settings`.
+    Raises UserError."""
     made_by = generator_class(name)
-    return made_by.load_weights(published.fetched(text, made_by.weights or "", notice))
+    return made_by.load_weights(published.fetched(text, made_by.weights or "", notice), **settings)
 
 
 def create(

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 from fastclipgen.errors import UserError
 
 
-def bicubic_matrix(size: int, resolution: int) -> Tensor:
-    """U [size, resolution] float64 on the CPU: torch's bicubic upsampling (align_corners=False) along one axis."""
+def bicubic_matrix(size: int, resolution: int, antialias: bool = False) -> Tensor:
+    """U [size, resolution] float64 on the CPU: torch's bicubic resizing (align_corners=False) along one axis.
+    antialias: with a low-pass where it makes smaller."""
     unit = torch.eye(resolution, dtype=torch.float64)
-    columns = F.interpolate(unit[None, :, :, None], size=(size, 1), mode="bicubic", align_corners=False)  # [1, r, S, 1]
-    return columns[0, :, :, 0].T.contiguous()
+    rows = F.interpolate(unit[None, None], (size, resolution), mode="bicubic", align_corners=False, antialias=antialias)
+    return rows[0, 0]
 
 
 def resolution_pairs(height: int, width: int, resolutions: Sequence[int]) -> list[tuple[int, int]]:

@@ -21,10 +21,12 @@ MOST = {"cpu": 16, "cuda": 64, "mps": 16}
 
 
 class Painter:
-    """Of one group, on `device` instead of the settings' own. Loads the models; raises UserError where the settings
-    cannot be."""
+    """Of one group, on `device` instead of the settings' own. trust_gan: the setting, which is never stored. Loads the
+    models; raises UserError where the settings cannot be."""
 
-    def __init__(self, group: Group, device: str | None, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, group: Group, device: str | None, notice: Callable[[str], None], trust_gan: bool = False
+    ) -> None:
         self.group = group.id
         settings = json.loads(group.decided or group.settings)
         self._asked_device = settings["device"]

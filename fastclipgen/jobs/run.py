@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,11 +71,13 @@ def open_batch(file: Path, folder: Path, defaults: Mapping[str, Any], retry_fail
 
 class Engine(NamedTuple):
     """Who draws. devices: a process for each (None: as the settings say), in this one for a single device. ray: actors
-    of a ray cluster instead, as many as there are devices, at `address` (None: a cluster of this machine)."""
+    of a ray cluster instead, as many as there are devices, at `address` (None: a cluster of this machine). trust_gan:
+    as of config.run.RunConfig."""
 
     devices: Sequence[str | None] = (None,)
     ray: bool = False
     address: str | None = None
+    trust_gan: bool = False
 
 
 def draw_batch(
@@ -101,30 +104,31 @@ def draw_batch(
 
     begun = time.time() - 1
     try:
+        from fastclipgen.jobs.painter import Painter  # loads torch
+
         devices = engine.devices
         if engine.ray:
             from fastclipgen.jobs.ray_engine import draw_with_ray
 
-            draw_with_ray(folder, engine.address, len(devices), look, notice, interrupted)
+            opener = partial(Painter, trust_gan=engine.trust_gan)
+            draw_with_ray(folder, engine.address, len(devices), look, notice, interrupted, opener)
         elif len(devices) == 1:
             from fastclipgen.jobs.worker import Watch, work
 
             watch = Watch(lambda info: None, look, notice, interrupted)
-            work(folder, devices[0], watch)
+            work(folder, devices[0], watch, partial(Painter, trust_gan=engine.trust_gan))
         else:
-            _in_processes(folder, devices, look, interrupted)
+            _in_processes(folder, engine, look, interrupted)
         look()
         manifest.rewrite(folder, store)
     finally:
         store.close()
 
 
-def _in_processes(
-    folder: Path, devices: Sequence[str | None], look: Callable[[], object], interrupted: Callable[[], bool]
-) -> None:
+def _in_processes(folder: Path, engine: Engine, look: Callable[[], object], interrupted: Callable[[], bool]) -> None:
     context = multiprocessing.get_context("spawn")
     over = context.Event()
-    processes = [context.Process(target=child, args=(folder, device, len(devices), over)) for device in devices]
+    processes = [context.Process(target=child, args=(folder, device, engine, over)) for device in engine.devices]
     for process in processes:
         process.start()
     while any(process.is_alive() for process in processes):
@@ -138,10 +142,11 @@ def _in_processes(
         )
 
 
-def child(folder: Path, device: str | None, count: int, over: Event) -> None:
-    """One of `count` processes that draw a batch until `over`; ends the process with 2 after a user's error."""
+def child(folder: Path, device: str | None, engine: Engine, over: Event) -> None:
+    """One of the engine's processes, which draws until `over`; ends the process with 2 after a user's error."""
     import torch
 
+    from fastclipgen.jobs.painter import Painter
     from fastclipgen.jobs.worker import Watch, work
 
     # Ctrl-C reaches all processes of a terminal; the first one decides what it means
@@ -152,7 +157,7 @@ def child(folder: Path, device: str | None, count: int, over: Event) -> None:
         print(f"fastclipgen: {line}", file=sys.stderr, flush=True)
 
     if device in (None, "cpu"):
-        torch.set_num_threads(max(1, torch.get_num_threads() // count))
+        torch.set_num_threads(max(1, torch.get_num_threads() // len(engine.devices)))
     watch = Watch(
         lambda info: None,
         lambda: None,
@@ -160,7 +165,7 @@ def child(folder: Path, device: str | None, count: int, over: Event) -> None:
         lambda: over.is_set() or os.getppid() != parent,
     )
     try:
-        work(folder, device, watch)
+        work(folder, device, watch, partial(Painter, trust_gan=engine.trust_gan))
     except UserError as error:
         notice(f"error: {error}")
         sys.exit(2)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fastclipgen.errors import UserError
 from fastclipgen.ops.cutout_spec import CutoutSpec
 
-_SHARED = ("pool", "stretch", "resample", "integer_shift", "whole", "noise", "clamp")
+_SHARED = ("pool", "bilinear", "stretch", "resample", "integer_shift", "whole", "noise", "clamp", "signed")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,14 @@ class CutoutMix:
         return self.first.pool
 
     @property
+    def bilinear(self) -> bool:
+        return self.first.bilinear
+
+    @property
+    def shrinks(self) -> bool:
+        return self.first.shrinks
+
+    @property
     def stretch(self) -> bool:
         return self.first.stretch
 
@@ -64,6 +72,10 @@ class CutoutMix:
     @property
     def clamp(self) -> bool:
         return self.first.clamp
+
+    @property
+    def signed(self) -> bool:
+        return self.first.signed
 
     # What either of them has.
 

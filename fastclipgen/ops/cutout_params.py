@@ -76,11 +76,11 @@ def sample_cutouts(
     seeds: int64 [B]; everything returned is on its device. step: int or 0-d int64 tensor. shared_seed: a constant of
     the run that keys the offsets common to all pictures (`spec.shared_shift`), which must not depend on the batch.
     turn: like step, where what alternates from step to step (padding "alternate") goes by another number.
-    With `spec.pool` everything refers to the pooled picture of size x size pixels.
+    With `spec.pool` or `spec.bilinear` everything refers to the picture brought to size x size pixels.
     Raises UserError for impossible sizes.
     """
     aspect = width / height
-    if spec.pool:
+    if spec.shrinks:
         height = width = size
     parts = spec.parts(views)
     for part, _, _ in parts:

@@ -118,6 +118,8 @@ PRESETS: dict[str, AnySpec] = {
         noise="normal",
         noise_scale=(0.0, 0.1),
     ),
+    # cloneofsimo/clipping-CLIP-to-GAN: the whole picture, aliased, and without CLIP's mean and standard deviation.
+    "signed": CutoutSpec(frame="picture", bilinear=True, signed=True),
     # The whole picture and nothing else: what a perceptor sees when a finished picture is scored.
     "plain": CutoutSpec(frame="picture"),
 }

@@ -1,8 +1,9 @@
-"""Two ways in which other projects bring pictures to a perceptor's size, in plain torch.
+"""Three ways in which other projects bring pictures to a perceptor's size, in plain torch.
 
 K. Crowson's notebook (2021) resizes crops by a separable Lanczos low-pass, then bicubic interpolation; both are linear,
 so the two are one matrix for each axis of each view, and all views of all pictures are two matrix products.
 nerdyrodent's VQGAN-CLIP takes the mean of average and maximum pooling of the whole picture.
+clipping-CLIP-to-GAN interpolates the whole picture bilinearly, without a low-pass.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ def pooled(images: Tensor, size: int) -> Tensor:
     """[B, 3, H, W] to [B, 3, size, size]: (average + maximum) / 2 over the same cells."""
     average = functional.adaptive_avg_pool2d(images, size)
     return (average + functional.adaptive_max_pool2d(images, size)) / 2
+
+
+def bilinear(images: Tensor, size: int) -> Tensor:
+    """[B, 3, H, W] -> [B, 3, size, size], each value mixed from the four pixels around its place and no others."""
+    return functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)
 
 
 def lanczos_crops(images: Tensor, params: CutoutParams) -> Tensor:

@@ -83,6 +83,9 @@ class CutoutSpec:
     pool: bool = False
     # The pooled picture gets its shape back: its longer side is stretched before anything is cut out of it (clipit).
     stretch: bool = False
+    # Before everything else the picture is brought to the view's size by bilinear interpolation, which reads four
+    # neighbours and skips what lies between (clipping-CLIP-to-GAN).
+    bilinear: bool = False
     # How crops are resized: "mips" blends two mip levels sampled bilinearly; "lanczos" takes whole-pixel crops through
     # a Lanczos-2 low-pass and bicubic interpolation between corner pixels (K. Crowson's cutouts).
     resample: str = "mips"
@@ -124,6 +127,8 @@ class CutoutSpec:
     grain: float = 0.0  # standard deviation of further normal noise
     grain_probability: float = 0.0
     clamp: bool = False  # to 0..1, before the perceptor's normalisation
+    # The perceptor gets values as -1..1 instead of by its own mean and standard deviation (clipping-CLIP-to-GAN).
+    signed: bool = False
 
     # What lies around the picture: "zeros", "border", "reflection", "colour"; "alternate" is reflection at even steps
     # and border at odd ones; "grey" is one grey for all views of a picture, drawn anew at every step.
@@ -174,6 +179,8 @@ class CutoutSpec:
             raise UserError(
                 "cutouts: stretch gives a pooled picture its shape back and needs pool; set both or neither"
             )
+        if self.pool and self.bilinear:
+            raise UserError("cutouts: pool and bilinear are two ways to the same size; set one of them")
         if self.frame == "inside" and self.whole:
             raise UserError("cutouts: frame inside shows the whole picture in every view; drop whole or frame")
         if self.has_grain and self.noise != "normal":
@@ -244,6 +251,11 @@ class CutoutSpec:
     @property
     def has_erasing(self) -> bool:
         return self.erase_probability > 0 and self.erase_area[1] > 0
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether crops and warps are taken of the picture in the view's size, not in its own."""
+        return self.pool or self.bilinear
 
     def parts(self, views: int) -> list[tuple[CutoutSpec, int, int]]:
         """Which of so many views are drawn by which spec: (spec, first, last + 1)."""

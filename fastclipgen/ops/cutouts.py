@@ -24,7 +24,7 @@ from fastclipgen.ops.cutout_params import (
     preset,
     sample_cutouts,
 )
-from fastclipgen.ops.cutout_resample import lanczos_crops, pooled
+from fastclipgen.ops.cutout_resample import bilinear, lanczos_crops, pooled
 from fastclipgen.ops.cutout_sharpness import sharpen
 from fastclipgen.ops.cutout_warp import warp
 from fastclipgen.ops.philox import Stream
@@ -32,6 +32,7 @@ from fastclipgen.ops.philox import Stream
 __all__ = ["PRESETS", "AnySpec", "CutoutMix", "CutoutParams", "CutoutSpec", "cutouts", "preset", "sample_cutouts"]
 
 _ZERO, _ONE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+_HALF = (0.5, 0.5, 0.5)
 
 
 def cutouts(
@@ -47,16 +48,19 @@ def cutouts(
     """The views of each picture, ready for a perceptor.
 
     images: float [B, 3, H, W] in 0..1, any strides. params: from `sample_cutouts` for these B, H, W and `size`.
-    mean, std: three numbers each (0 and 1 leave views in 0..1). dtype: of the result; arithmetic is in float32, or in
+    mean, std: three numbers each (0 and 1 leave views in 0..1); of `spec.signed` views both are one half.
+    dtype: of the result; arithmetic is in float32, or in
     float64 (always by the reference) for such pictures.
     deterministic: the backward adds in a fixed order on every device; slower on GPUs, equal up to rounding.
     patch: 0, or the side p of the square patches that a vision transformer cuts views into.
     Returns [B*N, 3, size, size], or with patches [B*N, (size/p)**2, 3*p*p] (patches row by row; in each, channel, row,
     column); view n of picture b at row b*N + n. Raises UserError for shapes that do not match.
     """
-    if params.spec.pool:
-        images = pooled(images, size)
+    if params.spec.shrinks:
+        images = pooled(images, size) if params.spec.pool else bilinear(images, size)
     _check(images, params, size, mean, std, patch)
+    if params.spec.signed:
+        mean = std = _HALF
     # two matrix products are what torch does best, so there is no kernel for Lanczos crops
     plain = images.dtype == torch.float64 or params.spec.resample == "lanczos"
     backend = "reference" if plain else library.choose("cutouts", images.device)
@@ -78,7 +82,7 @@ def reference_cutouts(
     deterministic: bool = False,
     patch: int = 0,
 ) -> Tensor:
-    """`cutouts` in plain torch, without the checks and the pooling."""
+    """`cutouts` in plain torch, without the checks and what brings whole pictures to a size; by this mean and std."""
     if images.dtype in (torch.float16, torch.bfloat16):
         images = images.to(torch.float32)
     lanczos = params.spec.resample == "lanczos"

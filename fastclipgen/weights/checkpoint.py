@@ -1,6 +1,7 @@
 """Reads checkpoint files, safetensors or torch's, and says in one sentence what is wrong with one.
 
-Nothing here or later runs code from a file: safetensors, torch.load(weights_only=True), or the unpickler of inert.py.
+Nothing here runs code from a file (programs.py may, for a user who trusts it): safetensors,
+torch.load(weights_only=True), or the unpickler of inert.py.
 Knows nothing of architectures.
 """
 

@@ -156,6 +156,17 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                     "tokens": SPREAD,
                 },
             },
+            "gan": header(device)
+            | {
+                "suite": "gan",
+                "side": 64,
+                "latent": 64,
+                "parameters": 10**6,
+                "lanes": [
+                    {"name": "engine", "batch": batch, "picture_step": seconds, "peak_bytes": 1} for batch in (1, 8)
+                ],
+                "ratios": [{"slow": "engine@1", "fast": "engine@8", "times": SPREAD}],
+            },
             "vqgan": header(device)
             | {
                 "suite": "vqgan",

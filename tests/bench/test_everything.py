@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench import captions, cvae, everything, ladder, loops, ops, presets, sampling, vqgan
+from bench import captions, cvae, everything, gan, ladder, loops, ops, presets, sampling, vqgan
 from bench.cli import main
 from bench.schema import READER, LoopsReport, Spread
 from fastclipgen.errors import UserError
@@ -27,8 +27,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, reports: Any) -> list[tuple[str, argp
         return READER.validate_python(reports("cpu")[suite])
 
     modules = {
-        "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan, "presets": presets,
-        "cvae": cvae, "captions": captions,
+        "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan, "gan": gan,
+        "presets": presets, "cvae": cvae, "captions": captions,
     }  # fmt: skip
     assert modules.keys() == set(everything.SUITES)
     for suite, module in modules.items():
@@ -43,22 +43,15 @@ def test_every_suite_once_under_one_run_of_the_tests(
     options = ["--short", "--device", "cpu", "--results", str(tmp_path), "--commit", "a" * 40]
     assert main("everything", everything.run, options) == 1  # one of them failed
     assert [suite for suite, _ in asked] == [
-        "vqgan",
-        "sampling",
-        "loops",
-        "ops",
-        "ladder",
-        "presets",
-        "cvae",
-        "captions",
-    ]
+        "vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets", "cvae", "captions",
+    ]  # fmt: skip
     for _, args in asked:
         assert args.tests.endswith("ops are green")
         assert (args.device, args.results, args.commit) == ("cpu", tmp_path, "a" * 40)
         assert args.repeats in (3, 5)
     assert [args.minutes for suite, args in asked if suite in ("loops", "ops")] == [3, 2]
     written = {path.name.partition("--")[0] for path in tmp_path.rglob("*.json")}
-    assert written == {"ops", "ladder", "sampling", "vqgan", "presets", "cvae", "captions"}
+    assert written == {"ops", "ladder", "sampling", "vqgan", "gan", "presets", "cvae", "captions"}
     shown = capsys.readouterr()
     assert shown.err == "loops: no loops today\n"
     assert shown.out[shown.out.index("\nsummary\n") :].splitlines()[2:] == [
@@ -69,6 +62,7 @@ def test_every_suite_once_under_one_run_of_the_tests(
         "cutouts R-B, batch 1: cpp 2.0x plain torch, 200% of the ceiling",
         "ladder, eager fp32: 2.00x the first rung",
         "ladder, frozen: 2.00x the first rung",
+        "gan: engine@1 / engine@8 2.00x",
         "preset draft: 2.0x the time of the first",
         "preset best: 2.0x the time of the first",
         "cvae, step, tiled: 2.0x tiled",

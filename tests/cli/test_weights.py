@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from fastclipgen import UserError, generate
 
+from ..generators import tiny_gan
 from ..models import cvae_checkpoints, taesd_checkpoints, wgan_checkpoints
 from ..models.vqgan_checkpoints import Sizes, taming
 
@@ -20,6 +22,7 @@ from ..models.vqgan_checkpoints import Sizes, taming
 @pytest.fixture
 def weights(folder: Path) -> Path:
     torch.save({"state_dict": taming(0, Sizes(widths=(32, 64), blocks=1, attention=(1,)))}, folder / "tiny.ckpt")
+    save_file(tiny_gan.checkpoint(), folder / "tiny_gan.safetensors")
     torch.save(taesd_checkpoints.decoder(), folder / "tiny_decoder.pth")
     torch.save(taesd_checkpoints.encoder(), folder / "tiny_encoder.pth")
     cvae_checkpoints.write(folder / "tiny.safetensors", embedding=27)  # those of the tests' eye
@@ -33,6 +36,7 @@ OPTIONS = {
     "autoencoder": ("--autoencoder", "tiny_decoder.pth"),
     "cvae": ("--cvae", "tiny.safetensors"),
     "wgan": ("--wgan", "tiny_wgan.safetensors"),
+    "gan": ("--gan", "tiny_gan.safetensors"),
 }
 SMALL = ("--clip", "builtin", "--views", "2", "--seed", "5", "--compile", "off", "--size", "19x13")
 
@@ -53,7 +57,10 @@ def test_draw_and_draw_again(cli: Callable, weights: Path, name: str) -> None:
     assert np.array_equal(np.array(Image.open(weights / "again.png")), picture)
 
 
-@pytest.mark.parametrize(("name", "option"), [("vqgan", "tile=4"), ("autoencoder", "noise=0.1"), ("cvae", "norm=2")])
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("vqgan", "tile=4"), ("autoencoder", "noise=0.1"), ("cvae", "norm=2"), ("gan", "shell=0.3")],
+)
 def test_options_need_no_name_of_the_generator(cli: Callable, weights: Path, name: str, option: str) -> None:
     done = cli("x", *SMALL, *OPTIONS[name], "-g", option, "--steps", "1", "--json", "-o", "out.png")
     assert done.code == 0, done.err

@@ -66,6 +66,7 @@ GOOD: dict[str, Any] = {"prompts": ["a red circle"]}
             "'vqgan' holds weights of generator 'vqgan', but generator 'stack'",
         ),
         ({"vqgan": "a.ckpt", "autoencoder": "b.pth"}, "expected weights of one generator, got those of vqgan and auto"),
+        ({"weight_decay": -1.0}, "setting 'weight_decay': .*got -1.0"),
         ({"init": "a.png", "tracks": 2}, "starts and tracks choose among random starts"),
         ({"keep_best": True, "ema": 0.5}, "keep_best and ema both decide"),
         ({"starts": 2, "tracks": 3}, "expected no more tracks than starts, got 3 of 2"),
@@ -109,7 +110,7 @@ def test_defaults_are_not_shared() -> None:
     assert two.generator_options == {}
 
 
-@pytest.mark.parametrize("name", ["vqgan", "autoencoder"])
+@pytest.mark.parametrize("name", ["vqgan", "autoencoder", "gan"])
 def test_weights_say_which_generator(name: str) -> None:
     for generator in ("auto", name):
         config = make_config({**GOOD, name: "dir/a.pth", "generator": generator})

@@ -23,6 +23,7 @@ from fastclipgen.ops import library
 from fastclipgen.ops.cutout_presets import PRESETS
 from fastclipgen.perceptors.builtin import load_builtin
 
+from ..generators import tiny_gan
 from ..models import cvae_checkpoints, wgan_checkpoints
 from ..models.taesd_checkpoints import decoder
 from ..models.vqgan_checkpoints import taming
@@ -55,6 +56,7 @@ MODELS = {  # of random weights, for generators that draw with a user's
     "autoencoder": lambda: Halves(build_decoder(decoder(), "random weights"), None),
     "cvae": lambda: Trained(cvae_checkpoints.made(), cvae_checkpoints.ABOUT),
     "wgan": lambda: wgan.Trained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT),
+    "gan": tiny_gan.both,
 }
 
 

@@ -13,6 +13,7 @@ from fastclipgen.generators import Generator, as_generator
 from fastclipgen.generators.autoencoder import Autoencoder, Halves
 from fastclipgen.generators.cvae import Cvae, Trained
 from fastclipgen.generators.fourier import Fourier
+from fastclipgen.generators.gan import Gan
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.siren import Siren
 from fastclipgen.generators.stack import Stack
@@ -26,6 +27,7 @@ from fastclipgen.models.vqgan_dialects import build
 
 from ..models import taesd_checkpoints, wgan_checkpoints
 from ..models.vqgan_checkpoints import Sizes, taming
+from . import tiny_gan
 
 SIZES = [(16, 16), (13, 22), (31, 18), (1, 1)]
 
@@ -82,6 +84,8 @@ MAKERS: dict[str, Callable[[int, int], Generator]] = {
     "autoencoder": autoencoder,
     "cvae": cvae,
     "wgan": wgan,
+    "gan": lambda height, width: Gan(height, width, tiny_gan.both(), fit_steps=5),
+    "gan-fresh": lambda height, width: Gan(height, width, tiny_gan.both(), noise="fresh", fit_steps=1),
     "module": lambda height, width: as_generator(Plane(height, width), jitter=0.01, fit_lr=0.1, fit_steps=150),
 }
 KINDS = list(MAKERS)
@@ -151,9 +155,8 @@ def test_descent_reaches_a_picture(kind: str) -> None:
     generator = make(kind, 12, 17)
     target = pictures(12, 17)
     params = {key: value.requires_grad_() for key, value in generator.init(torch.tensor([1, 2])).items()}
-    optimizer = torch.optim.Adam(
-        list(params.values()), lr={"siren": 0.003, "autoencoder": 0.2, "wgan": 0.1}.get(kind, 0.05)
-    )
+    rate = {"siren": 0.003, "autoencoder": 0.2, "wgan": 0.1, "gan-fresh": 0.2}.get(kind, 0.05)
+    optimizer = torch.optim.Adam(list(params.values()), lr=rate)
     before = (generator(params) - target).square().mean((1, 2, 3)).detach()
     for _ in range(15):
         optimizer.zero_grad()

@@ -23,6 +23,14 @@ def test_matrices_are_torchs_bicubic(size: tuple[int, int], pair: tuple[int, int
     torch.testing.assert_close(got, wanted, atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize(("size", "pair"), [((5, 8), (24, 24)), ((30, 6), (13, 22))])
+def test_antialiased_matrices_are_torchs_too(size: tuple[int, int], pair: tuple[int, int]) -> None:
+    plane = torch.linspace(-1, 2, pair[0] * pair[1], dtype=torch.float64).sin().view(pair)
+    wanted = F.interpolate(plane[None, None], size=size, mode="bicubic", antialias=True)[0, 0]
+    got = bicubic_matrix(size[0], pair[0], antialias=True) @ plane @ bicubic_matrix(size[1], pair[1], antialias=True).T
+    torch.testing.assert_close(got, wanted, atol=1e-12, rtol=0)
+
+
 def test_pairs() -> None:
     assert resolution_pairs(24, 24, range(1, 25)) == [(r, r) for r in range(1, 25)]
     assert resolution_pairs(10, 20, [1, 2, 3, 20]) == [(1, 1), (1, 2), (2, 3), (10, 20)]

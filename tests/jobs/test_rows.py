@@ -72,6 +72,7 @@ def test_a_file_that_makes_no_sense_is_one_sentence(tmp_path: Path, name: str, t
     ("line", "sentence"),
     [
         ('{"prompt": "a", "step": 3}', "did you mean 'steps'"),
+        ('{"prompt": "a", "trust_gan": true}', "unknown setting 'trust_gan'"),
         ('{"prompt": 3}', "expected a prompt as a text"),
         ('{"prompt": "a", "size": "big"}', "expected WIDTHxHEIGHT"),
         ('{"prompt": "a", "size": 32, "width": 3}', "are both given"),

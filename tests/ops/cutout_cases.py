@@ -20,10 +20,10 @@ from fastclipgen.ops.cutouts import AnySpec, CutoutMix, CutoutParams, CutoutSpec
 
 
 def of_kernels(spec: AnySpec) -> AnySpec:
-    """What of a spec reaches the kernels: pooling comes before them, sharpness after them."""
+    """What of a spec reaches the kernels: pooling and plain interpolation come before them, sharpness after them."""
     if isinstance(spec, CutoutMix):
         return replace(spec, **{name: of_kernels(getattr(spec, name)) for name in ("first", "rest")})
-    return replace(spec, pool=False, stretch=False, sharpness_probability=0.0)
+    return replace(spec, pool=False, bilinear=False, stretch=False, signed=False, sharpness_probability=0.0)
 
 
 # Lanczos crops are made without kernels.

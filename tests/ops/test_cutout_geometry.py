@@ -97,6 +97,7 @@ def test_stretched_pictures_have_square_crops_of_their_own_shape() -> None:
     ("change", "message"),
     [
         ({"stretch": True}, "stretch gives a pooled picture its shape back and needs pool; set both or neither"),
+        ({"pool": True, "bilinear": True}, "pool and bilinear are two ways to the same size; set one of them"),
         ({"frame": "inside", "whole": 1}, "drop whole or frame"),
         ({"grain": 1.0, "grain_probability": 0.5}, 'grain adds to noise "normal", got "none"; set that or drop grain'),
         ({"integer_shift": True, "zoom_probability": 0.5, "zoom": (0.5, 1.0)}, "cannot be combined"),

@@ -63,6 +63,7 @@ def test_stages_are_those_of_either_kind() -> None:
         ({}, {"clamp": True}, 0.5, "must agree in clamp, got False and True"),
         ({"noise": "uniform"}, {}, 0.5, "must agree in noise, got 'uniform' and 'normal'"),
         ({}, {"pool": True}, 0.5, "must agree in pool"),
+        ({"signed": True}, {}, 0.5, "must agree in signed"),
         ({"whole": 1}, {"whole": 1}, 0.5, "drop integer_shift, lanczos and whole"),
     ],
 )

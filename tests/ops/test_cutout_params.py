@@ -34,7 +34,7 @@ def test_a_picture_alone_draws_the_same_bits_as_in_a_batch(name: str) -> None:
         for one, all_ in zip(tensors(alone), tensors(together), strict=True):
             assert torch.equal(one[0], all_[b])
             assert one.isfinite().all()
-    if name != "plain":
+    if name not in ("plain", "signed"):
         later = sample_cutouts(PRESETS[name], SEEDS, 5, 5, 90, 80, 64)
         assert not torch.equal(together.matrix, later.matrix)
         assert not torch.equal(together.matrix[0], together.matrix[1])

@@ -251,3 +251,13 @@ def test_stored_names_still_mean_what_they_did() -> None:
 def test_mistakes_are_explained(name: str, augments: Any, message: str) -> None:
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         preset(name, augments)
+
+
+@pytest.mark.parametrize("size", [(40, 40), (40, 24), (9, 9)])
+def test_signed_views_are_what_clipping_clip_to_gan_shows(size: tuple[int, int]) -> None:
+    """torch's own interpolation, larger and smaller, as -1..1 whatever mean and std the perceptor asks for."""
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    params = sample_cutouts(PRESETS["signed"], SEEDS[:2], 3, 2, *size, 16)
+    views = cutouts(images, params, 16, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), torch.float32)
+    wanted = torch.nn.functional.interpolate(2 * images - 1, (16, 16), mode="bilinear").repeat_interleave(2, 0)
+    torch.testing.assert_close(views, wanted, rtol=0, atol=1e-6)

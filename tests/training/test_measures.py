@@ -23,7 +23,7 @@ def test_kernel_distance_by_hand() -> None:
     ours = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     theirs = torch.tensor([[1.0, 0.0], [0.5, math.sqrt(0.75)]])
     across = [1.0, 0.5, 0.0, math.sqrt(0.75)]
-    wanted = 1 + 1.5**3 - 2 * sum((cosine + 1) ** 3 for cosine in across) / 4
+    wanted = 1000 * (1 + 1.5**3 - 2 * sum((cosine + 1) ** 3 for cosine in across) / 4)
     assert float(kernel_distance(ours, theirs)) == pytest.approx(wanted, rel=1e-6)
 
 
@@ -36,7 +36,7 @@ def test_kernel_distance_is_about_0_for_one_distribution_and_grows_with_the_gap(
         return F.normalize(points, dim=1)
 
     same = [float(kernel_distance(sample(0), sample(0))) for _ in range(8)]
-    assert abs(sum(same) / 8) < 0.01
+    assert abs(sum(same) / 8) < 10
     assert min(same) < 0 < max(same)
     near, far = (float(kernel_distance(sample(0), sample(shift))) for shift in (0.5, 2.0))
-    assert 0.03 < near < far
+    assert 30 < near < far
