@@ -21,7 +21,8 @@ from fastclipgen.models.fastgan import FastGAN, Geometry, recalibrate
 from .loop_gan import PublishedLoop
 from .memory import peak_bytes
 from .results import begin, finish
-from .schema import GanLane, GanReport, Ratio
+from .schema_base import Ratio
+from .schema_gan import GanLane, GanReport
 from .subject import EngineRun, Subject
 from .timing import Run, ratio, spread, time_blocks
 

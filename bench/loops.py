@@ -27,8 +27,8 @@ from .loop_quality import quality
 from .memory import peak_bytes
 from .reference import ReferenceRun
 from .results import begin, finish
-from .schema import Lane, LoopCase, LoopsReport, Ratio
-from .schema_base import Missing
+from .schema import Lane, LoopCase, LoopsReport
+from .schema_base import Missing, Ratio
 from .subject import EngineRun, Subject
 from .timing import Run, ratio, scaled, spread, time_blocks
 

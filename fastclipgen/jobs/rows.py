@@ -20,8 +20,8 @@ from fastclipgen.errors import UserError, unknown
 
 MAX_BYTES = 256 << 20
 FIELDS = sorted({"prompt", "size", *RunConfig.model_fields} - {"prompts", "trust_gan"})
-"""What a row may say: `prompt`, `size` (WxH or one side), and any setting of `fastclipgen info`, but no trust in files: a
-batch file may come from anywhere."""
+"""What a row may say: `prompt`, `size` (WxH or one side), and any setting of `fastclipgen info`, but no trust in files,
+since a batch file may come from anywhere."""
 
 
 class Row(NamedTuple):

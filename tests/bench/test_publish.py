@@ -33,10 +33,10 @@ def test_what_is_committed_is_what_the_results_give() -> None:
 def test_every_report_has_a_section_a_chart_and_its_gaps(tree: Path) -> None:
     made = publish.files(tree / "bench" / "results")
     text = made["README.md"]
-    assert text.count("\n## ") == 16
+    assert text.count("\n## ") == 18
     assert "## Ops: NVIDIA Z9, version 0.1.0" in text
     assert "commit 000000000000" in text
-    assert text.count("- CUDA graph: no such device") == 16
+    assert text.count("- CUDA graph: no such device") == 18
     assert "**2.00**" in text  # what the package takes
     assert "2.00x (1.00-3.00)" in text
     assert "Drawn as asked, engine: colours 100%, shapes 50%." in text
