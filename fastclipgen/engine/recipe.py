@@ -79,6 +79,6 @@ class Task(NamedTuple):
     def rows(self, index: Tensor | slice) -> Task:
         """The task of the pictures `index` (int64 [M]); of a slice, in the same memory."""
         targets = tuple(target.at(index) for target in self.targets)
-        rest = (None if x is None else x[index] for x in (self.start, self.mask, self.origin))
+        start, mask, origin = (None if x is None else x[index] for x in (self.start, self.mask, self.origin))
         fixed = None if self.fixed is None else {name: value[index] for name, value in self.fixed.items()}
-        return Task(self.seeds[index], targets, *rest, fixed)
+        return Task(self.seeds[index], targets, start, mask, origin, fixed)

@@ -78,8 +78,9 @@ def draw_with_ray(
     except ImportError:
         raise UserError("--engine ray needs ray: run pip install 'fastclipgen[ray]'") from None
     try:
-        own = {} if address else {"num_cpus": max(actors, os.cpu_count() or 1)}  # else some would wait for a processor
-        ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False, **own)
+        # on a cluster of this machine as many as there are actors, or some would wait for a processor
+        own = None if address else max(actors, os.cpu_count() or 1)
+        ray.init(address=address, num_cpus=own, log_to_driver=False, configure_logging=False, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise UserError(f"cannot join the ray cluster at '{address or 'local'}' ({error}); check --address") from None
     store = Store(folder)

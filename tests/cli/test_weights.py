@@ -112,7 +112,8 @@ def test_a_cvae_samples_what_the_prompt_says(weights: Path) -> None:
     settings |= {"steps": 0, "compile": "off", "notice": lambda line: None}
 
     def drawn(*prompts: str, **more: Any) -> np.ndarray:
-        return np.stack([one.pixels for one in generate(list(prompts), **settings | {"starts": 1} | more)])
+        asked: dict[str, Any] = {**settings, "starts": 1, **more}
+        return np.stack([one.pixels for one in generate(list(prompts), **asked)])
 
     plain = drawn("a red circle", "a blue star")
     assert np.array_equal(plain[:1], drawn("a red circle"))

@@ -40,8 +40,10 @@ def test_a_file_of_text2image_clip_computes_what_it_did(biases: bool) -> None:
     for level, (stride, padding) in enumerate([(1, 0), (2, 1)]):
         name = f"net.{level}"
         x = F.conv_transpose2d(x, w[f"{name}.0.weight"], w.get(f"{name}.0.bias"), stride, padding)
-        parts = [w[f"{name}.1.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
-        x = F.relu(F.batch_norm(x, *parts))
+        mean, variance, weight, bias = (
+            w[f"{name}.1.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        x = F.relu(F.batch_norm(x, mean, variance, weight, bias))
     truth = F.conv_transpose2d(x, w["last.weight"], w["last.bias"], 2, 1).tanh()
     torch.testing.assert_close(model(z, attributes), truth, rtol=1e-5, atol=1e-6)
 
