@@ -15,7 +15,7 @@ from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import make_config
 from fastclipgen.errors import UserError
 from fastclipgen.guidance.targets import encode_picture
-from fastclipgen.result import Result
+from fastclipgen.result import Picture, Result
 from fastclipgen.sampling.choice import Choice
 from fastclipgen.sampling.sampler import Sampler
 
@@ -59,6 +59,18 @@ def test_the_best_candidates_are_the_pictures(job: Make) -> None:
         assert result.loss == pytest.approx(1 - float(cosines[best]), abs=1e-5)
         assert (result.steps, result.finite, result.metadata["steps_done"]) == (0, True, 0)
     assert len(results[4].similarities["eye"]) == 2
+
+
+def test_pictures_with_seeds_of_their_own_are_those_of_runs_with_these_seeds(job: Make) -> None:
+    made = job(prompts=["a", "b"], candidates=4)
+    asked = [Picture("b", 9, 0), Picture("a", 7, 1), Picture("b", 7, 2)]
+    drawn = [result for batch in made.draw(asked) for result in batch]
+    assert [(r.prompt, r.seed, r.index) for r in drawn] == [("b", 9, 0), ("a", 7, 1), ("b", 7, 2)]
+    for result in drawn:
+        [alone] = run(job(prompts=[result.prompt], seed=result.seed, candidates=4))
+        assert np.array_equal(result.pixels, alone.pixels)
+        assert result.metadata["sample"]["candidate"] == alone.metadata["sample"]["candidate"]
+        assert result.metadata["settings"]["seed"] == result.seed
 
 
 def test_rows_and_memory_change_no_token(job: Make) -> None:
