@@ -6,6 +6,7 @@ classifier-free guidance (Ho & Salimans, arXiv 2207.12598), so that the model kn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,7 +103,8 @@ class CVAETask:
     ) -> None:
         torch.manual_seed(options.seed)
         self.options, self.chosen, self.told, self.perceptual, self.bf16 = options, chosen, told, perceptual, bf16
-        self.about = About(chosen.geometry, names, clip)
+        # as long as a vector of normal numbers, or the latent beside it would drown it
+        self.about = About(chosen.geometry, names, clip, math.sqrt(max(1, chosen.geometry.embedding)))
         self.device = device or torch.device("cpu")
         self.model = ClipCVAE(chosen.geometry)
         nn.init.constant_(self.model.fc_logvar.bias, QUIET)
@@ -120,7 +122,7 @@ class CVAETask:
 
     def condition(self, told: Conditions) -> Tensor:
         """What the model takes of what is told of n pictures, [n, C]."""
-        return whole_condition(self.model, told, self.device)
+        return whole_condition(self.model, told._replace(embeddings=self.about.length * told.embeddings), self.device)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Pictures of a step in 0..1, and their conditions, some of them dropped by torch's generator."""
