@@ -54,9 +54,11 @@ def test_every_option_arrives(cli: Callable, trained: list[dict[str, Any]], fold
     ("arguments", "sentence"),
     [
         (["cilp"], "invalid choice: 'cilp'"),
-        (["vae", "--data", "coco"], "invalid choice: 'coco'"),
+        (["clip", "--data", "coco"], "invalid choice: 'coco'"),
+        (["vae", "--data", "coco"], "--data coco takes a place, coco:DIR; got 'coco'"),
         (["vae", "--steps", "0"], "argument --steps: expected a whole number of 1 or more, got 0"),
-        (["vae", "--batch", "2"], "expected a whole number of 8 or more, got 2"),
+        (["clip", "--batch", "2"], "expected a whole number of 8 or more, got 2"),
+        (["vae", "--batch", "2"], "--batch of 8 or more"),
         (["vae", "--threads", "-1"], "expected a whole number of 0 or more, got -1"),
         (["vae", "--evaluate-every", "0"], "expected a whole number of 1 or more, got 0"),
         (["vae", "--save-every", "0"], "expected a whole number of 1 or more, got 0"),

@@ -89,7 +89,7 @@ def test_holds_every_package_and_asset(tmp_path: Path) -> None:
     modules = {f"fastclipgen/{path.relative_to(ROOT / 'fastclipgen')}" for path in (ROOT / "fastclipgen").rglob("*.py")}
     kernels = {f"fastclipgen/kernels/{path.name}" for path in (ROOT / "kernels").glob("*.py")}
     benches = {f"fastclipgen/bench/{path.name}" for path in (ROOT / "bench").glob("*.py")}
-    assets = {str(path.relative_to(ROOT)) for path in (ROOT / "fastclipgen" / "assets").rglob("*") if path.is_file()}
+    assets = {str(path.relative_to(ROOT)) for path in (ROOT / "fastclipgen" / "assets").glob("*") if path.is_file()}
     assert modules | kernels | benches | assets <= packaged
     assert not [name for name in packaged if name.startswith(("tests", "csrc", "kernels", "bench"))]
 
