@@ -11,10 +11,16 @@ from functools import cache
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
 
 from fastclipgen.ops import library
 
 from ..emulated_cuda import build
+
+# torch remembers once which functions a device context changes; were it while a test has replaced torch.empty, `with
+# torch.device("meta")` would pass that by in every later test of the process
+with torch.device("meta"):
+    torch.empty(0)
 
 
 @pytest.fixture(scope="session")
