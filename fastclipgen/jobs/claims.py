@@ -10,10 +10,11 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fastclipgen.jobs.store import Store
+from fastclipgen.jobs.store import Finished, Store
 from fastclipgen.jobs.workers import is_gone
 
 LEASE = 120.0  # seconds without a sign of life, after which a worker on another machine counts as gone
+_FREE = "SELECT id, grp, tries, deaths FROM packs WHERE open = 1 AND worker IS NULL"  # the condition of an index
 
 
 class Stored(NamedTuple):
@@ -31,16 +32,6 @@ class Pack(NamedTuple):
     group: int
     items: list[Stored]
     tries: int
-
-
-class Finished(NamedTuple):
-    """What became of an item: its file's name, or an error."""
-
-    number: int
-    file: str | None = None
-    loss: float | None = None
-    seconds: float | None = None
-    error: str | None = None
 
 
 def claim(store: Store, worker: str, preferred: int | None, tries: int) -> Pack | None:
@@ -80,15 +71,13 @@ def _free(store: Store, now: float, forgiven: bool = False) -> None:
 
 
 def _next_pack(store: Store, now: float, preferred: int | None) -> tuple[int, int, int] | None:
-    """(id, group, tries) of a pack with items to draw that nobody alive draws; last those with which workers died."""
+    """(id, group, tries) of an open pack that nobody alive draws; last those with which workers died."""
     _free(store, now)
-    found = store.all(
-        "SELECT id, grp, tries FROM packs WHERE worker IS NULL AND EXISTS"
-        " (SELECT 1 FROM items WHERE pack = packs.id AND state = 'waiting')"
-        " ORDER BY deaths, grp IS NOT ?, id LIMIT 1",
-        preferred,
-    )
-    return found[0] if found else None
+    first = store.all(f"{_FREE} ORDER BY deaths, grp, id LIMIT 1")
+    if not first:
+        return None
+    own = store.all(f"{_FREE} AND deaths = ? AND grp = ? ORDER BY id LIMIT 1", first[0][3], preferred)
+    return (own or first)[0][:3]
 
 
 def beat(store: Store, worker: str) -> None:
@@ -99,14 +88,10 @@ def beat(store: Store, worker: str) -> None:
 def settle(store: Store, pack: Pack, worker: str, finished: Sequence[Finished]) -> bool:
     """What became of a pack's items, and the pack is nobody's. False, and nothing is changed, where it was given to
     another worker meanwhile."""
-    now = time.time()
     with store.change() as db:
         if not _mine(store, pack, worker):
             return False
-        db.executemany(
-            "UPDATE items SET state = ?, file = ?, loss = ?, seconds = ?, finished = ?, error = ? WHERE number = ?",
-            [("failed" if f.error else "done", f.file, f.loss, f.seconds, now, f.error, f.number) for f in finished],
-        )
+        store.settle(finished)
         db.execute("UPDATE packs SET worker = NULL WHERE id = ?", (pack.id,))
     return True
 
@@ -131,15 +116,13 @@ def _give_up(store: Store, pack: int, error: str) -> list[int]:
     """The item of a pack fails, or its items become packs of one where they were several, as one of them may be to
     blame; gives the numbers of those that failed."""
     rows = store.all("SELECT number, grp FROM items WHERE pack = ? AND state = 'waiting' ORDER BY number", pack)
+    store.db.execute("UPDATE packs SET open = 0 WHERE id = ?", (pack,))
     if len(rows) > 1:
         for number, group in rows:
             own = store.db.execute("INSERT INTO packs (grp) VALUES (?)", (group,)).lastrowid
             store.db.execute("UPDATE items SET pack = ? WHERE number = ?", (own, number))
         return []
-    store.db.executemany(
-        "UPDATE items SET state = 'failed', error = ?, finished = ? WHERE number = ?",
-        [(error, time.time(), number) for number, _ in rows],
-    )
+    store.settle([Finished(number, error=error) for number, _ in rows])
     return [number for number, _ in rows]
 
 
@@ -156,10 +139,4 @@ def drop(store: Store, pack: Pack, worker: str) -> None:
 
 def others(store: Store, worker: str) -> bool:
     """Whether anybody else draws a pack."""
-    return bool(
-        store.all(
-            "SELECT 1 FROM packs WHERE worker != ? AND EXISTS"
-            " (SELECT 1 FROM items WHERE pack = packs.id AND state = 'waiting') LIMIT 1",
-            worker,
-        )
-    )
+    return bool(store.all("SELECT 1 FROM packs WHERE worker IS NOT NULL AND worker != ? AND open = 1 LIMIT 1", worker))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastclipgen.jobs import claims, manifest
-from fastclipgen.jobs.claims import Finished, Pack
-from fastclipgen.jobs.store import Store
+from fastclipgen.jobs.claims import Pack
+from fastclipgen.jobs.store import Finished, Store
 from fastclipgen.outputs.atomic import replace_file
 
 if TYPE_CHECKING:

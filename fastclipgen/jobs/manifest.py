@@ -25,22 +25,20 @@ _COLUMNS = ("number", "line", "prompt", "seed", "state", "file", "loss", "second
 def rewrite(folder: Path, store: Store) -> None:
     """The manifest anew from the store. Raises UserError where it cannot be written."""
     with writing_errors(folder / NAME), FileLock(folder / _LOCK):
-        lines = [_line(row) for row in _settled(store)]
+        lines = [_line(row) for row in store.settled(_COLUMNS)]
         replace_file(folder / NAME, lambda file: file.write("".join(lines).encode()))
 
 
 def append(folder: Path, store: Store, numbers: Sequence[int]) -> None:
     """Lines for these items. Raises UserError where they cannot be written."""
     with writing_errors(folder / NAME), FileLock(folder / _LOCK), open(folder / NAME, "ab") as file:
-        file.write("".join(_line(row) for row in _settled(store, numbers)).encode())
+        file.write("".join(_line(row) for row in _rows(store, numbers)).encode())
         file.flush()
         os.fsync(file.fileno())
 
 
-def _settled(store: Store, numbers: Sequence[int] | None = None) -> list[tuple[Any, ...]]:
+def _rows(store: Store, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
     names = ", ".join(_COLUMNS)
-    if numbers is None:
-        return store.all(f"SELECT {names} FROM items WHERE state != 'waiting' ORDER BY finished, number")
     return [row for n in numbers for row in store.all(f"SELECT {names} FROM items WHERE number = ?", n)]
 
 

@@ -90,19 +90,14 @@ def draw_batch(
     """Draw what is left in `folder`. `settled` hears of every picture and failure of this call's processes and of
     others on the same folder. Raises UserError where a picture cannot be written, and where all processes have died."""
     store = Store(folder)
-    seen = {number for (number,) in store.all("SELECT number FROM items WHERE state != 'waiting'")}
+    last = store.last_settled()
 
     def look() -> None:
-        for row in store.all(
-            "SELECT number, line, prompt, seed, file, loss, seconds, error FROM items WHERE state != 'waiting'"
-            " AND finished >= ? ORDER BY finished, number",
-            begun,
-        ):
-            if row[0] not in seen:
-                seen.add(row[0])
-                settled(Settled(*row))
+        nonlocal last
+        for number, *row in store.settled(("settled", *Settled._fields), after=last):
+            last = number
+            settled(Settled(*row))
 
-    begun = time.time() - 1
     try:
         from fastclipgen.jobs.painter import Painter  # loads torch
 

@@ -15,32 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filelock import FileLock
+
 from fastclipgen.errors import UserError
 from fastclipgen.jobs.items import Item, Refused
+from fastclipgen.jobs.tables import VERSION, prepare
 
 NAME = "batch.sqlite"
-VERSION = 1
+_LOCK = ".batch.lock"
 _WAIT = 60.0  # seconds for another process's transaction
-
-_TABLES = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE groups (
-  id INTEGER PRIMARY KEY, settings TEXT NOT NULL UNIQUE, decided TEXT, size INTEGER
-);
-CREATE TABLE packs (
-  id INTEGER PRIMARY KEY, grp INTEGER NOT NULL REFERENCES groups, worker TEXT, beat REAL,
-  tries INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE items (
-  number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, grp INTEGER NOT NULL REFERENCES groups,
-  pack INTEGER REFERENCES packs, line INTEGER NOT NULL, prompt TEXT NOT NULL, seed INTEGER NOT NULL,
-  state TEXT NOT NULL DEFAULT 'waiting', file TEXT, loss REAL, seconds REAL, finished REAL, error TEXT
-);
-CREATE TABLE refused (line INTEGER PRIMARY KEY, error TEXT NOT NULL);
-CREATE INDEX items_by_pack ON items (pack);
-CREATE INDEX items_by_state ON items (state, grp, pack);
-CREATE INDEX packs_by_worker ON packs (worker);
-"""
 
 
 class Group(NamedTuple):
@@ -52,24 +35,32 @@ class Group(NamedTuple):
     prompts: list[str]
 
 
+class Finished(NamedTuple):
+    """What became of an item: its file's name, or an error."""
+
+    number: int
+    file: str | None = None
+    loss: float | None = None
+    seconds: float | None = None
+    error: str | None = None
+
+
 class Store:
     """An open store, for one thread. Raises UserError for a file that is none."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         try:
-            self.db = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
-            self.db.execute("PRAGMA journal_mode=WAL")
-            self.db.execute("PRAGMA synchronous=FULL")
-            with self.change():
-                if not self.all("SELECT 1 FROM sqlite_master WHERE name = 'facts'"):
-                    for statement in _TABLES.split(";"):
-                        self.db.execute(statement)
-                    self.db.execute("INSERT INTO facts VALUES ('version', ?)", (str(VERSION),))
-            version = self.fact("version")
-        except sqlite3.DatabaseError as error:
+            # SQLite does not wait where two processes switch a new file to WAL, or one does while another reads
+            with FileLock(folder / _LOCK, timeout=_WAIT):
+                self.db = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
+                self.db.execute("PRAGMA journal_mode=WAL")
+                self.db.execute("PRAGMA synchronous=FULL")
+                with self.change():
+                    version = prepare(self.db)
+        except (sqlite3.DatabaseError, OSError) as error:
             raise UserError(f"cannot use '{self.path}' ({error}); give another -o folder, or move that file") from None
-        if version != str(VERSION):
+        if version != VERSION:
             raise UserError(f"'{self.path}' is of another version ({version}, not {VERSION}); give another -o folder")
 
     def close(self) -> None:
@@ -130,19 +121,45 @@ class Store:
 
     def fail_group(self, group: int, error: str) -> list[int]:
         """None of a group's items can be drawn; gives the numbers of those that waited."""
-        now = time.time()
         with self.change():
             rows = self.all("SELECT number FROM items WHERE grp = ? AND state = 'waiting' ORDER BY number", group)
-            self.db.executemany(
-                "UPDATE items SET state = 'failed', error = ?, finished = ? WHERE number = ?",
-                [(error, now, number) for (number,) in rows],
-            )
+            self.settle([Finished(number, error=error) for (number,) in rows])
         return [number for (number,) in rows]
+
+    def settle(self, finished: Iterable[Finished]) -> None:
+        """Inside a transaction: items are done or failed, each with a number that is larger than all before, in the
+        order in which anybody can see them; a pack with no other item is closed."""
+        now, last = time.time(), self.last_settled()
+        self.db.executemany(
+            "UPDATE items SET state = ?, file = ?, loss = ?, seconds = ?, finished = ?, error = ?, settled = ?"
+            " WHERE number = ?",
+            [
+                ("done" if f.error is None else "failed", f.file, f.loss, f.seconds, now, f.error, settled, f.number)
+                for settled, f in enumerate(finished, last + 1)
+            ],
+        )
+        self.db.executemany(
+            "UPDATE packs SET open = 0 WHERE id = (SELECT pack FROM items WHERE number = ?) AND NOT EXISTS"
+            " (SELECT 1 FROM items WHERE pack = packs.id AND state = 'waiting')",
+            [(f.number,) for f in finished],
+        )
+
+    def last_settled(self) -> int:
+        """The largest number that an item got when it was settled; 0 before the first."""
+        return self.all("SELECT coalesce(max(settled), 0) FROM items")[0][0]
+
+    def settled(self, columns: Iterable[str], after: int = 0) -> list[tuple[Any, ...]]:
+        """These columns of the items that were settled after the one with that number, in the order in which they
+        were; only those are read."""
+        return self.all(
+            f"SELECT {', '.join(columns)} FROM items WHERE settled > ? AND state != 'waiting' ORDER BY settled", after
+        )
 
     def try_failed_again(self) -> int:
         """Items that failed wait again, each in a pack of its own; gives their number."""
         with self.change():
             rows = self.all("SELECT number FROM items WHERE state = 'failed' ORDER BY number")
+            # the number under which an item was settled stays, so that no other one gets it again
             self.db.execute(
                 "UPDATE items SET state = 'waiting', error = NULL, finished = NULL, pack = NULL WHERE state = 'failed'"
             )

@@ -9,9 +9,8 @@ import pytest
 
 from fastclipgen.errors import UserError
 from fastclipgen.jobs import claims, workers
-from fastclipgen.jobs.claims import Finished
 from fastclipgen.jobs.status import duration, read_status
-from fastclipgen.jobs.store import Store
+from fastclipgen.jobs.store import Finished, Store
 
 from .drawing import batch
 
