@@ -16,6 +16,8 @@ from fastclipgen.recipes.expressions import Expression, parse_list
 Scalar = bool | int | float | str
 Item = Scalar | Expression
 _NAMES: dict[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+_WORDS = {True: ("on", "yes", "true"), False: ("off", "no", "false")}
+"""What YAML 1.1 reads as truth values, though a word may have been meant."""
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 
 
@@ -63,7 +65,7 @@ def convert(parameter: Parameter, raw: Any, where: str, key: str) -> Item | tupl
         return plain
     if not isinstance(raw, str):
         raise wrong
-    if parameter.choices and raw.strip().isidentifier():
+    if parameter.choices and raw.strip().replace("-", "_").isidentifier():
         raise UserError(f"{wrong}{nearest(raw.strip().lower(), parameter.choices)}")
     read = parse_list(raw, where, parameter.groups, parameter.choices, key)
     if isinstance(read, tuple):
@@ -80,14 +82,15 @@ def _converted(parameter: Parameter, raw: Scalar) -> Scalar | None:
 def _as(kind: type, raw: Scalar, choices: tuple[str, ...]) -> Scalar | None:
     text = raw.strip().lower() if isinstance(raw, str) else None
     if kind is str:
-        return text if text in choices else None
+        words = _WORDS.get(raw, ()) if isinstance(raw, bool) else (text,)
+        return next((word for word in words if word in choices), None)
     if kind is bool:
         return bool(raw) if text is None else True if text in _TRUE else False if text in _FALSE else None
     try:
         result = kind(raw)
-    except (ValueError, OverflowError):
+        return result if math.isfinite(result) else None
+    except (ValueError, OverflowError):  # OverflowError: infinite, or whole and beyond all floats
         return None
-    return result if math.isfinite(result) else None
 
 
 def _checked(parameter: Parameter, expression: Expression) -> Item:

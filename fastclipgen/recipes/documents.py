@@ -27,7 +27,8 @@ _STANDARD = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A value in a file: a scalar, a list of entries, or a dict of them by key. `line` counts from 1.
+    """A value in a file: a scalar, a list of entries, or a dict of them by key. `line` counts from 1; 0: `file` says
+    all there is to say of the place, such as an override on the command line.
 
     `size`: how many values it holds, itself among them, with aliases expanded.
     """
@@ -39,7 +40,8 @@ class Entry:
 
     def where(self, path: str = "") -> str:
         """For errors, such as "strawberries.yaml, line 3: targets[0].weight"."""
-        return f"{self.file}, line {self.line}{': ' * bool(path)}{path}"
+        line = f", line {self.line}" if self.line else ""
+        return f"{self.file}{line}{': ' * bool(path)}{path}"
 
     def plain(self) -> Any:
         """The value without places: dicts, lists and scalars."""

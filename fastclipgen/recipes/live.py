@@ -28,26 +28,28 @@ class Live:
         used = {output, *(arg for node in self._nodes for arg in node.args)} - set(self._nodes)
         self._constants = {node: constant_tensor(node, torch.float32, device) for node in used if node.constant}
         self._ahead = [node for node in expression.nodes if node in used and not node.constant]
-        self._table = self._made_ahead(expression, schedule).to(device)
+        self.table = self._made_ahead(expression, schedule).to(device)
+        """What is known ahead, float32 [1 or B, epochs, K]: a row for each picture where random numbers differ."""
 
     def _made_ahead(self, expression: Expression, schedule: Schedule) -> Tensor:
         known = expression.computed(schedule, reachable(self._ahead, expression.nodes), self._ahead)
         columns = [known[node].to(torch.float32) for node in self._ahead]
         width = max((column.shape[-1] for column in columns), default=1)
-        table = torch.empty(schedule.epochs, len(columns), width)
+        table = torch.empty(width, schedule.epochs, len(columns))
         for place, column in enumerate(columns):
-            table[:, place] = column
-        return table  # [epochs, K, 1 or B]
+            table[..., place] = column.T
+        return table
 
-    def __call__(self, epoch: Tensor, similarity: Tensor) -> Tensor:
+    def __call__(self, epoch: Tensor, similarity: Tensor, table: Tensor | None = None) -> Tensor:
         """float32 in the shape of `similarity`; 0 where the result is not finite, so that no picture is lost by it.
 
-        epoch: integer [1] on the device. similarity: [B, ...], -100..100.
+        epoch: integer [1] on the device. similarity: [B, ...], -100..100. table: those rows of `self.table` that are of
+        these pictures (None: all of them).
         """
-        row = self._table.index_select(0, epoch)[0]  # [K, 1 or B]
+        row = (self.table if table is None else table).index_select(1, epoch)[:, 0]  # [1 or B, K]
         known = dict(self._constants)
         for place, node in enumerate(self._ahead):
-            column = row[place].reshape(-1, *(1,) * (similarity.ndim - 1))  # [1 or B, 1, ...]
+            column = row[:, place].reshape(-1, *(1,) * (similarity.ndim - 1))  # [1 or B, 1, ...]
             known[node] = column != 0 if node.kind == "bool" else column
         similarity = similarity.to(torch.float32)
         value = compute(self._nodes, [self._output], lambda _: similarity, torch.float32, known)[self._output]

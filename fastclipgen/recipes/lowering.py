@@ -10,6 +10,7 @@ import ast
 import inspect
 import math
 from collections.abc import Callable
+from functools import cache
 
 from fastclipgen.errors import nearest
 from fastclipgen.recipes.containers import Table, Value, describe, element, lookup, one, where
@@ -17,6 +18,7 @@ from fastclipgen.recipes.functions import FUNCTIONS, UNSUPPORTED
 from fastclipgen.recipes.nodes import Builder, Node
 from fastclipgen.recipes.syntax import Misfit, Source
 from fastclipgen.recipes.variables import ALIASES, GROUPS, KINDS, known_here
+from fastclipgen.recipes.work import spend
 
 _CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
 _BINARY: dict[type[ast.operator], str] = {
@@ -41,6 +43,7 @@ class Lowering:
         """The value of a (sub-)tree. Raises UserError where the innermost thing that does not fit stands."""
         form = _FORMS.get(type(node))
         try:
+            spend(1)
             if form is None:
                 raise Misfit(f"expected only {_ALLOWED}, got {_form_name(node)}")
             return form(self, node)
@@ -174,9 +177,9 @@ class Lowering:
         args = [self.read(arg) for arg in node.args]
         words = {str(word.arg): self.read(word.value) for word in node.keywords}
         try:
-            bound = inspect.signature(function).bind(first, *args, **words)
+            bound = _signature(function).bind(first, *args, **words)
         except TypeError as error:
-            takes = ", ".join(list(inspect.signature(function).parameters)[1:])
+            takes = ", ".join(list(_signature(function).parameters)[1:])
             raise Misfit(f"the arguments do not fit {name}({takes}): {error}") from None
         return function(*bound.args, **bound.kwargs)
 
@@ -190,6 +193,11 @@ class Lowering:
             raise Misfit("expected .get(key, default)")
         index = one(self.read(node.args[0]))
         return lookup(self.build, table, index, *map(self.read, node.args[1:]))
+
+
+@cache
+def _signature(function: Callable[..., Value]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def _time_step(first: tuple[Builder, Node], a: Value, b: Value) -> Value:

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from fastclipgen.recipes.operators import EXACT, OPERATORS, Kind
 from fastclipgen.recipes.syntax import Misfit
+from fastclipgen.recipes.work import spend
 
 MAX_NODES = 5000
 MAX_DRAWS = 64
+_LOOPS = {"comb": 120, "perm": 80}  # units of work beyond one, where they are computed at once
 _WIDER: tuple[Kind, ...] = ("bool", "int", "float")
 
 
@@ -94,6 +96,7 @@ class Builder:
     def _add(self, node: Node) -> Node:
         if len(self.nodes) >= MAX_NODES:
             raise Misfit(f"expected at most {MAX_NODES} operations; make its lists shorter")
+        spend(1)
         self.nodes.append(node)
         return node
 
@@ -167,6 +170,7 @@ class Builder:
         node = Node(op, kind, args)
         if not all(arg.constant for arg in args):
             return self._add(node)
+        spend(1 + _LOOPS.get(op, 0))
         given = {arg: constant_tensor(arg, torch.float64) for arg in args}
         value = compute([node], [node], given.__getitem__, torch.float64, given)[node].item()
         if kind == "int" and not (math.isfinite(value) and abs(value) <= EXACT):

@@ -6,7 +6,8 @@ repeated. Commas and blanks within brackets do not split; a text whose parts do 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,7 @@ from fastclipgen.recipes.expressions import Expression
 from fastclipgen.recipes.live import Live
 from fastclipgen.recipes.variables import Schedule
 
-
-class _WrongLength(UserError):
-    """Every item fits, but not their number."""
+_ENOUGH = 100  # parts that show what was meant
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +67,38 @@ class Value:
             return [item.texts[int(place)] for place in item.over(schedule)[:, 0].tolist()]
         return [str(item)] * schedule.epochs
 
-    def on_device(self, schedule: Schedule, device: torch.device | str) -> Callable[[Tensor, Tensor], Tensor]:
-        """For the step: (epoch [1], similarity [B, ...]) -> float32 [B, ..., N], or [B, ...] for a single value.
-
-        See `Live`. Raises UserError as it does.
-        """
+    def on_device(self, schedule: Schedule, device: torch.device | str) -> LiveValue:
+        """For the step. Raises UserError as `Live` does."""
         parts = [Live(item, schedule, device) if isinstance(item, Expression) else _number(item) for item in self.items]
+        return LiveValue(tuple(parts), self.kind, self.single)
 
-        def step(epoch: Tensor, similarity: Tensor) -> Tensor:
-            columns = [
-                _cast(part(epoch, similarity), self.kind)
-                if isinstance(part, Live)
-                else torch.full_like(similarity, part, dtype=torch.float32)
-                for part in parts
-            ]
-            return columns[0] if self.single else torch.stack(columns, dim=-1)
 
-        return step
+@dataclass(frozen=True, eq=False)
+class LiveValue:
+    """A value that depends on a similarity, as the step computes it (see `Live`)."""
+
+    parts: tuple[Live | float, ...]
+    kind: type
+    single: bool
+
+    @property
+    def tables(self) -> tuple[Tensor, ...]:
+        """What is known ahead, float32 [1 or B, epochs, K] for each part that is an expression."""
+        return tuple(part.table for part in self.parts if isinstance(part, Live))
+
+    def __call__(self, epoch: Tensor, similarity: Tensor, tables: Sequence[Tensor] | None = None) -> Tensor:
+        """(epoch [1], similarity [B, ...]) -> float32 [B, ..., N], or [B, ...] for a single value.
+
+        tables: the rows of `self.tables` that are of these pictures (None: all of them).
+        """
+        left = iter(self.tables if tables is None else tables)
+        columns = [
+            _cast(part(epoch, similarity, next(left)), self.kind)
+            if isinstance(part, Live)
+            else torch.full_like(similarity, part, dtype=torch.float32)
+            for part in self.parts
+        ]
+        return columns[0] if self.single else torch.stack(columns, dim=-1)
 
 
 def _number(item: Item | None) -> float:
@@ -120,20 +134,31 @@ def _sequence(parameter: Parameter, raw: Any, where: str, key: str) -> tuple[Ite
     if not isinstance(raw, str):
         return _fitted(parameter, raw if isinstance(raw, list) else [raw], where, key)
     parts = split(raw)
-    try:
+    if len(parts) < 2:
         return _fitted(parameter, parts, where, key)
-    except UserError as apart:
-        if len(parts) < 2:
-            raise
-        try:
-            return _fitted(parameter, [raw], where, key)
-        except UserError as whole:
-            meant_apart = isinstance(apart, _WrongLength) or len(parts) in parameter.lengths
-            raise (apart if meant_apart else whole) from None
+    if len(parts) in parameter.lengths:
+        with suppress(UserError):
+            return _fitted(parameter, parts, where, key)
+    try:
+        return _fitted(parameter, [raw], where, key)
+    except UserError as whole:
+        if len(parts) in parameter.lengths or _fits_apart(parameter, parts, where, key):
+            return _fitted(parameter, parts, where, key)  # raises what is wrong with the list
+        raise whole from None
+
+
+def _fits_apart(parameter: Parameter, parts: list[str], where: str, key: str) -> bool:
+    """Whether the parts are items, though they are too many or too few: then a list was meant."""
+    try:
+        return all(not isinstance(convert(parameter, part, where, key), tuple) for part in parts[:_ENOUGH])
+    except UserError:
+        return False
 
 
 def _fitted(parameter: Parameter, parts: list[Any], where: str, key: str) -> tuple[Item, ...]:
-    """The parts as items, repeated if there is one."""
+    """The parts as items, repeated if there is one. Raises UserError for a wrong number, before the items are read."""
+    if len(parts) > 1:
+        _check_length(parameter, len(parts), where)
     items: list[Item] = []
     for place, part in enumerate(parts):
         at = f"[{place}]" if len(parts) > 1 else ""
@@ -143,18 +168,22 @@ def _fitted(parameter: Parameter, parts: list[Any], where: str, key: str) -> tup
         items += item if isinstance(item, tuple) else (item,)
     if len(items) == 1:
         items *= parameter.lengths[0]
-    if len(items) not in parameter.lengths:
-        wanted = " or ".join(map(str, sorted({1, *parameter.lengths})))
-        raise _WrongLength(f"{where}: expected a list of length {wanted}, got {len(items)}")
+    _check_length(parameter, len(items), where)
     return tuple(items)
+
+
+def _check_length(parameter: Parameter, length: int, where: str) -> None:
+    if length not in parameter.lengths:
+        wanted = " or ".join(map(str, sorted({1, *parameter.lengths})))
+        raise UserError(f"{where}: expected a list of length {wanted}, got {length}")
 
 
 def split(text: str) -> list[str]:
     """The parts of a list written as a text: between commas if there are any outside brackets, else between blanks."""
     depth, quote = 0, ""
-    commas: list[str] = [""]
-    blanks: list[str] = [""]
-    for character in text:
+    commas: list[int] = []
+    blanks: list[int] = []
+    for place, character in enumerate(text):
         if quote:
             quote = "" if character == quote else quote
         elif character in "'\"":
@@ -163,10 +192,10 @@ def split(text: str) -> list[str]:
             depth += 1
         elif character in ")]}":
             depth -= 1
-        outside = depth <= 0 and not quote
-        for parts, ends in ((commas, character == ","), (blanks, character.isspace())):
-            if outside and ends:
-                parts.append("")
-            else:
-                parts[-1] += character
-    return [part.strip() for part in commas] if len(commas) > 1 else [part for part in blanks if part]
+        elif depth <= 0 and character == ",":
+            commas.append(place)
+        elif depth <= 0 and character.isspace():
+            blanks.append(place)
+    ends = commas or blanks
+    parts = [text[begin:end] for begin, end in zip([0, *(at + 1 for at in ends)], [*ends, len(text)], strict=True)]
+    return [part.strip() for part in parts] if commas else [part for part in parts if part]

@@ -51,7 +51,7 @@ def test_half_precision_similarities_give_float32() -> None:
 def test_only_what_changes_with_similarity_is_computed_in_the_step() -> None:
     step = Live(parse("sim * (sin(t) + cos(t2) * {0: 1}.get(epoch, 5))", "x", FEATURE), SCHEDULE, "cpu")
     assert len(step._nodes) == 2  # the similarity and one product
-    assert step._table.shape == (5, 1, 1)
+    assert step.table.shape == (1, 5, 1)
 
 
 @pytest.mark.parametrize("text", ["sim / 0", "sim * (1/t)", "sqrt(-sim)", "sim / (sim - 20)"])

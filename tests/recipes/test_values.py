@@ -222,3 +222,13 @@ def test_a_legacy_pair_with_the_learning_rate_scale() -> None:
     schedule = FIVE.with_learnrate(torch.ones(5, 1), torch.tensor([[1.0], [0.5], [0.2], [0.0], [0.1]]))
     table = read(ANGLE, "3, .2 + .15 * lrs", "x").over(schedule)
     assert table[:, 0, 1].tolist() == pytest.approx([0.35, 0.275, 0.23, 0.2, 0.215])
+
+
+@pytest.mark.parametrize(("raw", "word"), [(True, "on"), (False, "off"), ("On", "on"), ("off", "off")])
+def test_words_that_yaml_reads_as_truth_values(raw: Any, word: str) -> None:
+    assert read(Parameter((str,), choices=("auto", "off", "on")), raw, "x").plain == word
+
+
+def test_truth_values_are_no_words_where_no_choice_means_one() -> None:
+    with pytest.raises(UserError, match="one of nearest, linear, cubic, got true"):
+        read(MODE, True, "x")
