@@ -10,6 +10,8 @@ Names are the CSS colours, as Pillow knows them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PIL import ImageColor
 
 from fastclipgen.errors import UserError, nearest
@@ -37,6 +39,11 @@ def parse_palette(text: str) -> tuple[Colour, ...]:
     if len(colours) > MOST:
         raise UserError(f"expected a palette of at most {MOST} colours, got {len(colours)} in '{text}'; ask for fewer")
     return tuple(colours)
+
+
+def palette_of(texts: Sequence[str]) -> tuple[Colour, ...]:
+    """The colours of one palette, or of several colours, which are just these. Raises UserError."""
+    return parse_palette(texts[0]) if len(texts) == 1 else tuple(parse_colour(text) for text in texts)
 
 
 def _part(part: str, whole: str) -> list[Colour]:

@@ -16,10 +16,12 @@ RANGE_MARGIN = 0.02  # about 5 of 255: nearer to black or white than this, clamp
 CLIPPED = 0.5  # the most that a place adds to clipit's "clipped" smoothness
 
 
-def tv(images: Tensor, start: Tensor) -> Tensor:
-    """Total variation: mean absolute difference of vertical neighbours plus that of horizontal ones; smooths."""
-    down = (images[..., 1:, :] - images[..., :-1, :]).abs()
-    right = (images[..., 1:] - images[..., :-1]).abs()
+def tv(images: Tensor, start: Tensor, *, squared: bool = False) -> Tensor:
+    """Total variation: mean absolute difference of vertical neighbours plus that of horizontal ones; smooths. squared:
+    of the differences' squares."""
+    down = images[..., 1:, :] - images[..., :-1, :]
+    right = images[..., 1:] - images[..., :-1]
+    down, right = (apart.square() if squared else apart.abs() for apart in (down, right))
     return _sum(down) / max(down[0].numel(), 1) + _sum(right) / max(right[0].numel(), 1)
 
 
@@ -78,12 +80,13 @@ def colourfulness(images: Tensor, start: Tensor) -> Tensor:
     return -(_root(variance.sum(1)) + 0.3 * _root(mean.square().sum(1)))
 
 
-def palette(images: Tensor, start: Tensor, *, colours: Tensor) -> Tensor:
-    """Mean distance of the pixels to the nearest colour of a palette."""
+def palette(images: Tensor, start: Tensor, *, colours: Tensor, squared: bool = False) -> Tensor:
+    """Mean distance of the pixels to the nearest colour of a palette. squared: of the distances' squares."""
     with torch.no_grad():  # which one it is has no slope; added channel by channel, the same alone and in a batch
         apart = sum((images[:, None, c] - colours[:, c].view(1, -1, 1, 1)).square() for c in range(3))
         nearest = torch.as_tensor(apart).argmin(1)  # [B, H, W]
-    return _root((images - colours.to(images.dtype)[nearest].movedim(-1, 1)).square().sum(1)).mean((1, 2))
+    squares = (images - colours.to(images.dtype)[nearest].movedim(-1, 1)).square().sum(1)
+    return (squares if squared else _root(squares)).mean((1, 2))
 
 
 def symmetry(images: Tensor, start: Tensor, *, axis: str = "horizontal") -> Tensor:
