@@ -96,13 +96,21 @@ class Plan(NamedTuple):
     cut: Cut
 
 
-def plan(run: Estimate, device: torch.device, tracks: int, views: int, budget: int | None = None) -> Plan:
+def plan(
+    run: Estimate,
+    device: torch.device,
+    tracks: int,
+    views: int,
+    budget: int | None = None,
+    fewer: str = "fewer views or a smaller --clip model",
+) -> Plan:
     """The largest pieces that fit: all pictures, some of them, one of them with its tracks in parts, one track with
     its views in parts.
 
     run: the estimate of one track of each picture; views: the most that a perceptor sees of a picture; budget: bytes
-    to stay within (None: what the device has free, less a reserve; where that cannot be told, nothing is cut). Raises
-    UserError where not even one view of one track fits.
+    to stay within (None: what the device has free, less a reserve; where that cannot be told, nothing is cut); fewer:
+    what errors advise where it is the perceptors that take most. Raises UserError where not even one view of one track
+    fits.
     """
     if budget is None:
         free = free_bytes(device)
@@ -123,14 +131,14 @@ def plan(run: Estimate, device: torch.device, tracks: int, views: int, budget: i
             "optimiser": run.parts["optimiser"] * tracks,
             "perceptors": run.parts["perceptors"] // views,
         }
-        raise _too_large(Estimate(1, run.size, least), budget + run.parts["optimiser"] * tracks, device)
+        raise _too_large(Estimate(1, run.size, least), budget + run.parts["optimiser"] * tracks, device, fewer)
     return Plan(1, Cut(rows=1, views=together))
 
 
-def _too_large(run: Estimate, usable: int, device: torch.device) -> UserError:
+def _too_large(run: Estimate, usable: int, device: torch.device, fewer: str) -> UserError:
     """The error that says what is needed, what there is and what to make smaller."""
     largest = max(run.parts, key=lambda part: run.parts[part])
-    advice = "a smaller picture" if largest in ("picture", "optimiser") else "fewer views or a smaller --clip model"
+    advice = "a smaller picture" if largest in ("picture", "optimiser") else fewer
     return UserError(
         f"one picture of {run.size} would need about {format_bytes(run.total)} (most of it for the {largest}), but "
         f"{format_bytes(max(usable, 0))} can be used on {device}; ask for {advice}"

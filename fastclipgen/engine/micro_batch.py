@@ -66,6 +66,16 @@ def slope_of_blocks(slope: Callable[[Task, Params], Slope], parts: Sequence[Task
     return Slope(grads, torch.cat([one.loss for one in found]), torch.cat([one.images for one in found]))
 
 
+def params_of_blocks(change: Callable[[Task, Params], Params], parts: Sequence[Task], params: Params) -> Params:
+    """The changed parameters of all rows from those of each block."""
+    found, first = [], 0
+    for part in parts:
+        last = first + len(part.seeds)
+        found.append(change(part, {key: value[first:last] for key, value in params.items()}))
+        first = last
+    return found[0] if len(found) == 1 else {key: torch.cat([one[key] for one in found]) for key in params}
+
+
 Part = Callable[[Recipe, Guide, Targets, Sight, int], tuple[Tensor, Tensor]]
 
 

@@ -38,6 +38,8 @@ class Optimizer:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, bool):
+                continue
             if field.name == "eps":
                 wanted, good = "a finite number above 0", 0 < value < math.inf
             elif field.name in ("weight_decay", "lr_decay"):
@@ -140,7 +142,8 @@ class Sgd(Optimizer):
 
 @dataclass(frozen=True)
 class RmsProp(Optimizer):
-    """RMSprop (Hinton's lecture 6e of 2012), not centred, with momentum if asked."""
+    """RMSprop (Hinton's lecture 6e of 2012), with momentum if asked; `centered`: by the variance of the gradient
+    instead of its mean square (A. Graves, arXiv 1308.0850)."""
 
     name: ClassVar[str] = "rmsprop"
     default_lr: ClassVar[float] = 0.02
@@ -148,18 +151,22 @@ class RmsProp(Optimizer):
     eps: float = 1e-8
     momentum: float = 0.0
     weight_decay: float = 0.0
+    centered: bool = False
 
     def slots(self) -> tuple[str, ...]:
-        return ("square", "momentum") if self.momentum else ("square",)
+        return "square", *(("mean",) if self.centered else ()), *(("momentum",) if self.momentum else ())
 
     def rule(self, p: Tensor, g: Tensor, slots: Params, step: Tensor, lr: Tensor) -> tuple[Tensor, Params]:
         g = g + self.weight_decay * p if self.weight_decay else g
         square = self.alpha * slots["square"] + (1 - self.alpha) * g.square()
-        move = g / (square.sqrt() + self.eps)
-        if not self.momentum:
-            return p - lr * move, {"square": square}
-        momentum = self.momentum * slots["momentum"] + move
-        return p - lr * momentum, {"square": square, "momentum": momentum}
+        kept, spread = {"square": square}, square
+        if self.centered:
+            kept["mean"] = torch.lerp(slots["mean"], g, 1 - self.alpha)
+            spread = (square - kept["mean"].square()).clamp_min(0)  # rounding may take it below
+        move = g / (spread.sqrt() + self.eps)
+        if self.momentum:
+            move = kept["momentum"] = self.momentum * slots["momentum"] + move
+        return p - lr * move, kept
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Knows nothing of how a step is computed (step.py, sight.py).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -44,6 +44,31 @@ class Recut:
     stops: Tensor
 
 
+class Objective(Protocol):
+    """A loss of the published pictures beside that of the guides, with perceptors of its own if it likes.
+
+    A pure function of tensors that keeps rows apart and never waits for the host; whatever differs from picture to
+    picture or from step to step it finds in the task.
+    """
+
+    def __call__(self, images: Tensor, task: Task, step: int | Tensor) -> Tensor:
+        """The loss [B] of pictures [B, 3, H, W] in 0..1 at a step, differentiable."""
+        ...
+
+    def score(self, images: Tensor, task: Task, step: int | Tensor) -> tuple[Tensor, list[Tensor]]:
+        """How well pictures [B, 3, H, W] do, seen whole and undisturbed: loss [B], and similarities [B, P] for each of
+        its perceptors."""
+        ...
+
+
+class Retouch(Protocol):
+    """What happens to the parameters before each step, such as post-processing; pure, rows apart, no host."""
+
+    def __call__(self, params: Params, task: Task, step: int | Tensor) -> Params:
+        """Parameters of the same names and shapes."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything about a step that stays the same during a run."""
@@ -62,12 +87,15 @@ class Recipe:
     plateau: Plateau | None = None  # not with ema, which would go on when a picture is over
     deterministic: bool = False
     shared_seed: int = 0  # keys the shifts that all pictures of a run have in common
+    objective: Objective | None = None  # added to the guides' loss
+    retouch: Retouch | None = None
 
 
 class Task(NamedTuple):
     """What B pictures are to become. start, mask: [B, 3, h, w] and [B, 1, h, w] on the generator's canvas, or None;
     origin: the generator's latent [B, ...] that the run began with, or None; fixed: what a conditional generator reads
-    beside its parameters, [B, ...] each, or None."""
+    beside its parameters, [B, ...] each, or None; tables: what an objective or a retouch reads, [B, ...] each, or None.
+    """
 
     seeds: Tensor  # int64 [B]
     targets: tuple[Targets, ...]  # one for each guide
@@ -75,10 +103,13 @@ class Task(NamedTuple):
     mask: Tensor | None = None  # 1 where the picture may change
     origin: Tensor | None = None  # what pulls without a goal of their own draw to
     fixed: Params | None = None
+    tables: dict[str, Tensor] | None = None
 
     def rows(self, index: Tensor | slice) -> Task:
         """The task of the pictures `index` (int64 [M]); of a slice, in the same memory."""
         targets = tuple(target.at(index) for target in self.targets)
         start, mask, origin = (None if x is None else x[index] for x in (self.start, self.mask, self.origin))
-        fixed = None if self.fixed is None else {name: value[index] for name, value in self.fixed.items()}
-        return Task(self.seeds[index], targets, start, mask, origin, fixed)
+        fixed, tables = (
+            None if x is None else {name: value[index] for name, value in x.items()} for x in (self.fixed, self.tables)
+        )
+        return Task(self.seeds[index], targets, start, mask, origin, fixed, tables)

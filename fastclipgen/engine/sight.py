@@ -128,4 +128,7 @@ def score(recipe: Recipe, task: Task, images: Tensor, step: int = 0) -> tuple[Te
         sight = look(recipe, task, guide, targets, images, step, 0, preset("plain"))
         loss, similar = prompt_loss(recipe, guide, targets, sight, batch, loss)
         similarities.append(similar[:, 0])
+    if recipe.objective is not None:
+        own, similar = recipe.objective.score(images, task, step)
+        loss, similarities = own if loss is None else loss + own, similarities + similar
     return images.new_zeros(batch) if loss is None else loss, similarities

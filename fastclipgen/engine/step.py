@@ -74,7 +74,8 @@ def forward(recipe: Recipe, task: Task, params: Params, step: int | Tensor) -> t
 
 
 def unguided_loss(recipe: Recipe, task: Task, params: Params, images: Tensor, step: int | Tensor) -> Tensor | None:
-    """What constraints and pulls say of the canvas [B, 3, h, w] that `params` draw, [B]; None where there are none."""
+    """What constraints, pulls and the objective say of the canvas [B, 3, h, w] that `params` draw, [B]; None where
+    there are none."""
     generator, loss = recipe.generator, None
     published = generator.publish(images)
     if recipe.constraints:
@@ -83,6 +84,9 @@ def unguided_loss(recipe: Recipe, task: Task, params: Params, images: Tensor, st
         latent = params[generator.latent] if generator.latent else None
         pulled = pull_loss(recipe.pulls, latent, published, task.origin, step)
         loss = pulled if loss is None else loss + pulled
+    if recipe.objective is not None:
+        own = recipe.objective(published, task, step)
+        loss = own if loss is None else loss + own
     return loss
 
 
@@ -140,10 +144,17 @@ def move(recipe: Recipe, state: RunState, grads: Params, loss: Tensor, lr: Tenso
     return RunState(kept, last, optimizer, ema, best, alive, plateau)
 
 
+@torch.no_grad()
+def retouched(recipe: Recipe, task: Task, params: Params, step: int | Tensor) -> Params:
+    """The parameters that the step begins with."""
+    return params if recipe.retouch is None else recipe.retouch(params, task, step)
+
+
 def take_step(
     recipe: Recipe, task: Task, state: RunState, step: int | Tensor, lr: Tensor
 ) -> tuple[RunState, Tensor, Tensor]:
     """The state after one step, the loss [B] and the canvas [B, 3, h, w] before it."""
+    state = state._replace(params=retouched(recipe, task, state.params, step))
     down = slope(recipe, task, state.params, step)
     return move(recipe, state, down.grads, down.loss, lr), down.loss, down.images
 

@@ -18,10 +18,17 @@ from torch import Tensor
 from fastclipgen.engine.compiled import Compiled, traces_gradients
 from fastclipgen.engine.cuda_graph import CapturedStep
 from fastclipgen.engine.memory import is_out_of_memory
-from fastclipgen.engine.micro_batch import Cut, blocks, slope_by_views, slope_of_blocks, slope_of_part
+from fastclipgen.engine.micro_batch import (
+    Cut,
+    blocks,
+    params_of_blocks,
+    slope_by_views,
+    slope_of_blocks,
+    slope_of_part,
+)
 from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.sight import prompt_loss
-from fastclipgen.engine.step import RunState, Slope, forward, move, slope, take_step
+from fastclipgen.engine.step import RunState, Slope, forward, move, retouched, slope, take_step
 from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Params
 
@@ -51,7 +58,8 @@ class Program:
     def __init__(self, recipe: Recipe, cut: Cut, compiled: bool) -> None:
         self._recipe, self._cut = recipe, cut
         wrap: Callable[[Any], Any] = Compiled if compiled else (lambda function: function)
-        self._move, self._in_one = wrap(move), not compiled or traces_gradients()
+        self._move, self._retouched = wrap(move), wrap(retouched)
+        self._in_one = not compiled or traces_gradients()
         if self._in_one:
             self._take, self._slope, self._part = wrap(take_step), wrap(slope), wrap(slope_of_part)
         else:  # autograd runs between compiled functions
@@ -65,10 +73,16 @@ class Program:
         parts = blocks(task, self._cut)
 
         def step(state: RunState, number: Tensor, rate: Tensor) -> tuple[RunState, Tensor, Tensor]:
+            if self._recipe.retouch is not None:
+                change = partial(self._retouch_of, number)
+                state = state._replace(params=params_of_blocks(change, parts, state.params))
             down = slope_of_blocks(lambda part, params: self._slope_of(part, params, number), parts, state.params)
             return self._move(self._recipe, state, down.grads, down.loss, rate), down.loss, down.images
 
         return step
+
+    def _retouch_of(self, number: Tensor, task: Task, params: Params) -> Params:
+        return self._retouched(self._recipe, task, params, number)
 
     def _slope_of(self, task: Task, params: Params, number: Tensor) -> Slope:
         if self._cut.views:

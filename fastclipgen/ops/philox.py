@@ -38,6 +38,8 @@ class Stream(IntEnum):
     NOISE_START = 10
     FEATURE_NOISE = 11
     EXPRESSION = 12
+    TRANSFORM = 13
+    TEXT = 14
 
 
 def words(seeds: Tensor, step: int | Tensor, stream: Stream, n: int, cutouts: int = 1) -> Tensor:

@@ -13,9 +13,9 @@ from fastclipgen.engine.optimizers import OPTIMIZERS, Adam, Sgd
 from fastclipgen.engine.plateau import Plateau
 from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.step import begin, take_step
-from fastclipgen.generators import registry, wgan
+from fastclipgen.generators import registry
 from fastclipgen.generators.autoencoder import Halves
-from fastclipgen.generators.cvae import Trained
+from fastclipgen.generators.conditioned import Trained
 from fastclipgen.guidance.constraints import Constraint
 from fastclipgen.models.taesd import build_decoder
 from fastclipgen.models.vqgan_dialects import build
@@ -55,7 +55,7 @@ MODELS = {  # of random weights, for generators that draw with a user's
     "vqgan": lambda: build(taming(), "random weights"),
     "autoencoder": lambda: Halves(build_decoder(decoder(), "random weights"), None),
     "cvae": lambda: Trained(cvae_checkpoints.made(), cvae_checkpoints.ABOUT),
-    "wgan": lambda: wgan.Trained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT),
+    "wgan": lambda: Trained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT),
     "gan": tiny_gan.both,
 }
 

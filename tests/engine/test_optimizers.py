@@ -20,6 +20,8 @@ CASES = [
     ("rmsprop", {}, torch.optim.RMSprop, {}),
     ("rmsprop", {"momentum": 0.5, "alpha": 0.9, "weight_decay": 0.1}, torch.optim.RMSprop,
      {"momentum": 0.5, "alpha": 0.9, "weight_decay": 0.1}),
+    ("rmsprop", {"centered": True}, torch.optim.RMSprop, {"centered": True}),
+    ("rmsprop", {"centered": True, "momentum": 0.1}, torch.optim.RMSprop, {"centered": True, "momentum": 0.1}),
     ("adadelta", {}, torch.optim.Adadelta, {}),
     ("adadelta", {"rho": 0.5, "weight_decay": 0.1}, torch.optim.Adadelta, {"rho": 0.5, "weight_decay": 0.1}),
     ("adagrad", {}, torch.optim.Adagrad, {}),

@@ -178,8 +178,8 @@ def test_a_torch_that_cannot_trace_gradients_compiles_around_them(
     task = make_task(recipe, ["sun", "moon"])
     eager, _ = run(recipe, task)
     for traces, functions in (
-        (True, {"take_step", "slope", "slope_of_part", "move"}),
-        (False, {"forward", "prompt_loss", "move"}),
+        (True, {"take_step", "slope", "slope_of_part", "move", "retouched"}),
+        (False, {"forward", "prompt_loss", "move", "retouched"}),
     ):
         monkeypatch.setattr(stepper_module, "traces_gradients", lambda traces=traces: traces)
         for cut in (Cut(), Cut(1), Cut(1, 3)):
