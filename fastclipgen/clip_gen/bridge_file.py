@@ -1,7 +1,7 @@
 """A learned way from texts to pictures as a file: made once from many pictures, used by every run.
 
-safetensors; either `texts` [E], `rotation` [E, E], `pictures` [E] of a rigid map, or `gallery` [N, E] for nearest
-neighbours.
+safetensors; either `texts` [E], `rotation` [E, E], `pictures` [E] of a rigid map, or `gallery` [N, E] and how many of
+it are `neighbours`, int64 [1].
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fastclipgen.assets import asset
-from fastclipgen.clip_gen.gallery import NEIGHBOURS, Bridge
+from fastclipgen.clip_gen.gallery import Bridge
 from fastclipgen.config.sampling import BUILTIN
 from fastclipgen.errors import UserError
 from fastclipgen.guidance import modality_gap
 from fastclipgen.weights.checkpoint import Advice, read_tensors
 from fastclipgen.weights.names import file_of
 
-WEIGHTS = "shapes_bridge.safetensors"
+WEIGHTS = "shapes_gallery.safetensors"
 _RIGID = ("texts", "rotation", "pictures")
 _ADVICE = Advice(nothing="give a file made by 'fastclipgen bridge'")
 
@@ -26,7 +26,7 @@ _ADVICE = Advice(nothing="give a file made by 'fastclipgen bridge'")
 def to_bytes(bridge: Bridge) -> bytes:
     """The file's content; a rigid map in float32, pictures in float16."""
     if isinstance(bridge, modality_gap.Neighbours):
-        return save({"gallery": bridge.pictures.half().contiguous()})
+        return save({"gallery": bridge.pictures.half().contiguous(), "neighbours": torch.tensor([bridge.k])})
     return save({name: getattr(bridge, name).float().contiguous() for name in _RIGID})
 
 
@@ -51,8 +51,8 @@ def load(text: str, width: int, device: torch.device) -> Bridge:
 
 
 def _built(tensors: dict[str, Tensor]) -> Bridge | None:
-    if set(tensors) == {"gallery"} and tensors["gallery"].ndim == 2 and len(tensors["gallery"]):
-        return modality_gap.Neighbours(tensors["gallery"], NEIGHBOURS)
+    if set(tensors) == {"gallery", "neighbours"} and tensors["gallery"].ndim == 2 and len(tensors["gallery"]):
+        return modality_gap.Neighbours(tensors["gallery"], max(1, int(tensors["neighbours"])))
     if set(tensors) != set(_RIGID):
         return None
     width = tensors["pictures"].numel()

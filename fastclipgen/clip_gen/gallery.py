@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fastclipgen.data.listing import pictures_below
 from fastclipgen.data.shapes import ShapesDataset
+from fastclipgen.data.source import ShapesSource
 from fastclipgen.errors import UserError
 from fastclipgen.guidance import modality_gap
 from fastclipgen.guidance.targets import Encoder, encode_texts, encode_views
@@ -50,23 +50,26 @@ def of_folder(folder: str, perceptor: Encoder, device: torch.device, notice: Cal
 
 
 @torch.no_grad()
-def of_shapes(count: int, perceptor: Encoder, device: torch.device, seed: int = 0) -> Gallery:
-    """The first `count` pictures of the shapes world of `seed`, with one caption each."""
+def of_shapes(
+    count: int, perceptor: Encoder, device: torch.device, seed: int = 0, easy: float | None = None
+) -> Gallery:
+    """The first `count` pictures of the shapes world of `seed`, with one caption each. easy: as of ShapesSource."""
     data, pictures, captions = ShapesDataset(seed, perceptor.image_size), [], []
-    for first in range(0, count, _BATCH):
-        batch = data.batch(np.arange(first, min(first + _BATCH, count)))
+    order = ShapesSource(perceptor.image_size, seed, _BATCH, easy)
+    for step in range(-(-count // _BATCH)):
+        batch = data.batch(order.indices(step, range(min(_BATCH, count - step * _BATCH))))
         views = torch.from_numpy(batch.images).permute(0, 3, 1, 2)
         pictures.append(encode_views(perceptor, views.to(device)))
         captions += batch.captions
     return Gallery(torch.cat(pictures), captions, "the shapes world")
 
 
-def learn(kind: str, gallery: Gallery, perceptor: Encoder) -> Bridge:
-    """The bridge of `kind` (shift, procrustes or knn) that the pictures teach. Raises UserError where captions are
-    needed and there are none."""
+def learn(kind: str, gallery: Gallery, perceptor: Encoder, neighbours: int = NEIGHBOURS) -> Bridge:
+    """The bridge of `kind` (shift, procrustes or knn) that the pictures teach. neighbours: of knn. Raises UserError
+    where captions are needed and there are none."""
     pictures = gallery.pictures
     if kind == "knn":
-        return modality_gap.Neighbours(pictures, NEIGHBOURS)
+        return modality_gap.Neighbours(pictures, neighbours)
     pairs = [(row, text) for row, own in enumerate(gallery.captions) for text in own]
     if not pairs:
         raise UserError(

@@ -207,10 +207,11 @@ class SampleJob:
         ranked = rerank(
             self.networks.decode,
             self.eye,
-            self.aims.wanted[prompts],
+            (self.aims.conditions if self.config.rank_by == "condition" else self.aims.wanted)[prompts],
             tokens,
             min(self._keep, tokens.shape[1]),
             batch=self.layout.decoded,
+            views=self.config.rank_views or 1,
             compat_clip_gen=self.config.compat_clip_gen,
         )
         return [

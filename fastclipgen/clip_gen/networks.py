@@ -49,15 +49,7 @@ class Networks(NamedTuple):
 
 def transformer_file(text: str) -> Path:
     """The file that the setting `clip_gen` names. Raises UserError where there is none."""
-    if text != BUILTIN:
-        return file_of(text, "clip-gen")
-    try:
-        return asset(WEIGHTS)
-    except UserError:
-        raise UserError(
-            "no transformer for generator clip-gen ships with this version; give one and its VQGAN with --clip-gen and "
-            "--vqgan, such as gpt_coco.pt and vqgan_coco.pt, or one that 'fastclipgen train clip-gen' has made"
-        ) from None
+    return asset(WEIGHTS) if text == BUILTIN else file_of(text, "clip-gen")
 
 
 def check_weights(text: str) -> None:

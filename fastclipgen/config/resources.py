@@ -34,18 +34,18 @@ STEP_SETTINGS = {
 }  # fmt: skip
 
 
+OPTIONS = "use a smaller --size or --clip model, fewer --views or --rows, or a smaller -n"
+
+
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turns memory that runs out into a UserError that says what to do."""
+def memory_errors(advice: str = OPTIONS) -> Iterator[None]:
+    """Turns memory that runs out into a UserError that says what to do: `advice`."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not memory.is_out_of_memory(error):
             raise
-        raise UserError(
-            "the device ran out of memory; use a smaller --size or --clip model, fewer --views or --rows, or a "
-            "smaller -n"
-        ) from error
+        raise UserError(f"the device ran out of memory; {advice}") from error
 
 
 def estimate_memory(

@@ -95,6 +95,10 @@ class RunConfig(edited.Edited):
     guidance: float | None = Field(None, allow_inf_nan=False, description="classifier-free guidance; 1: none")
     text_to_image: str = Field("auto", description="none, shift, procrustes, knn, builtin, or a .safetensors file")
     gallery: str | None = Field(None, description="folder of pictures that text_to_image learns from")
+    rank_by: Literal["text", "condition"] | None = Field(
+        None, description="what candidates are compared with: the text, or what the transformer was told"
+    )
+    rank_views: int | None = Field(None, ge=1, le=9, description="shifted views that candidates are ranked by")
     refine: int | None = Field(None, ge=0, le=10_000_000, description="steps of VQGAN+CLIP from the sampled codes")
     compat_clip_gen: bool = Field(False, description="the demo of clip-gen: its defaults, and how it ranked")
     rows: int | None = Field(None, ge=1, le=4096, description="samples that are drawn together")

@@ -26,7 +26,7 @@ WAYS = ("auto", "none", BUILTIN, *LEARNED)
 
 OWN = (
     "clip_gen", "candidates", "keep", "candidate", "top_k", "top_p", "temperature", "guidance", "text_to_image",
-    "gallery", "refine", "compat_clip_gen", "rows",
+    "gallery", "rank_by", "rank_views", "refine", "compat_clip_gen", "rows",
 )  # fmt: skip
 """Settings that no other generator has."""
 

@@ -34,9 +34,25 @@ def test_of_a_folder(cli: Callable, folder: Path) -> None:
     assert load_file(folder / "b.safetensors")["gallery"].shape == (3, load_builtin(print).embed_dim)
 
 
+def test_one_neighbour_among_easy_pictures(cli: Callable, folder: Path) -> None:
+    asked = ["shapes:1", "--kind", "knn", "--neighbours", "1", "--pictures", "40", "--device", "cpu"]
+    done = cli("bridge", *asked, "--out", "b.safetensors")
+    assert done.code == 0, done.err
+    eye = load_builtin(print)
+    learned = bridge_file.load("b.safetensors", eye.embed_dim, torch.device("cpu"))
+    text = torch.nn.functional.normalize(eye.encode_text(["a red circle"]).float(), dim=-1)
+    kept = learned.pictures
+    assert len(kept) == 40
+    torch.testing.assert_close(learned(text)[0], kept[(kept @ text[0]).argmax()], atol=1e-3, rtol=1e-3)
+    any_pictures = gallery.of_shapes(40, eye, torch.device("cpu")).pictures
+    assert not torch.allclose(kept, any_pictures, atol=0.05)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (("shapes", "--neighbours", "3"), "--neighbours is of --kind knn, but the kind is procrustes"),
+        (("shapes:often", "--kind", "knn"), "a share of easy pictures from 0 to 1"),
         (("shapes", "--out", "b.pt"), "--out must end in .safetensors, got 'b.pt'"),
         (("shapes", "--out", "there.safetensors"), "'there.safetensors' is there already"),
         (("folder", "--pictures", "3"), "but the gallery is 'folder'; leave it out"),

@@ -163,7 +163,7 @@ def test_built_in_weights_are_found_where_the_package_keeps_them(
 ) -> None:
     files = {
         "shapes_clip_gen.safetensors": "tiny.safetensors", "shapes_vqgan.safetensors": "tiny.ckpt",
-        "shapes_bridge.safetensors": "bridge.safetensors",
+        "shapes_gallery.safetensors": "bridge.safetensors",
     }  # fmt: skip
     random = torch.nn.functional.normalize(torch.randn(2, 30, 27), dim=-1)
     (weights / "bridge.safetensors").write_bytes(bridge_file.to_bytes(modality_gap.procrustes(*random)))

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from fastclipgen.clip_gen import bridge_file
-from fastclipgen.clip_gen.gallery import NEIGHBOURS, Bridge
+from fastclipgen.clip_gen.gallery import Bridge
 from fastclipgen.errors import UserError
 from fastclipgen.guidance import modality_gap
 
@@ -26,9 +26,10 @@ def embeddings(seed: int, count: int = 40) -> torch.Tensor:
     [
         modality_gap.shift(embeddings(0), embeddings(1)),
         modality_gap.procrustes(embeddings(0), embeddings(1)),
-        modality_gap.Neighbours(embeddings(1), NEIGHBOURS),
+        modality_gap.Neighbours(embeddings(1), 7),
+        modality_gap.Neighbours(embeddings(1), 1),
     ],
-    ids=["shift", "procrustes", "knn"],
+    ids=["shift", "procrustes", "knn", "the nearest"],
 )
 def test_what_is_read_does_what_was_learned(bridge: Bridge, tmp_path: Path) -> None:
     path = tmp_path / "bridge.safetensors"
@@ -45,7 +46,8 @@ def test_files_that_hold_none(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     for tensors in (
         {"weight": torch.zeros(3)},
-        {"gallery": torch.zeros(3)},
+        {"gallery": torch.zeros(3), "neighbours": torch.ones(1)},
+        {"gallery": torch.zeros(3, 6)},
         {"texts": torch.zeros(6), "rotation": torch.zeros(6, 5), "pictures": torch.zeros(6)},
     ):
         save_file(tensors, other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import torch
 import torch.nn.functional as F
 
 from fastclipgen import api
+from fastclipgen.clip_gen import bridge_file
 from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.run import make_config
 from fastclipgen.errors import UserError
+from fastclipgen.guidance import modality_gap
 from fastclipgen.guidance.targets import encode_picture
 from fastclipgen.result import Picture, Result
 from fastclipgen.sampling.choice import Choice
@@ -59,6 +62,24 @@ def test_the_best_candidates_are_the_pictures(job: Make) -> None:
         assert result.loss == pytest.approx(1 - float(cosines[best]), abs=1e-5)
         assert (result.steps, result.finite, result.metadata["steps_done"]) == (0, True, 0)
     assert len(results[4].similarities["eye"]) == 2
+
+
+def test_candidates_are_ranked_by_the_text_or_by_what_the_transformer_was_told(job: Make, tmp_path: Path) -> None:
+    text = F.normalize(tiny.Eye().encode_text(["a"]), dim=-1)
+    gallery = F.normalize(torch.randn(1, text.shape[1], generator=torch.Generator().manual_seed(3)), dim=-1)
+    bridge = tmp_path / "one.safetensors"
+    bridge.write_bytes(bridge_file.to_bytes(modality_gap.Neighbours(gallery, 1)))
+    settings: dict[str, Any] = {"prompts": ["a"], "candidates": 6, "keep": 6, "text_to_image": str(bridge)}
+    orders = []
+    for rank_by, wanted in (("text", text), ("condition", gallery.half().float())):
+        made = job(**settings, rank_by=rank_by)
+        results = run(made)
+        seen = [encode_picture(made.eye, torch.from_numpy(r.pixels).movedim(-1, 0) / 255) for r in results]
+        cosines = [float(one @ F.normalize(wanted[0], dim=0)) for one in seen]
+        assert [r.metadata["sample"]["similarity"] for r in results] == pytest.approx(cosines, abs=0.01)
+        orders.append([r.metadata["sample"]["candidate"] for r in results])
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(6))
+    assert orders[0] != orders[1]
 
 
 def test_pictures_with_seeds_of_their_own_are_those_of_runs_with_these_seeds(job: Make) -> None:

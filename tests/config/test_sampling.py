@@ -12,7 +12,9 @@ from fastclipgen.errors import UserError
 
 OTHER: dict[str, Any] = {
     "clip_gen": "a.pt", "candidates": 3, "keep": 2, "candidate": 0, "top_k": 3, "top_p": 0.5, "temperature": 0.5,
-    "guidance": 2.0, "text_to_image": "knn", "gallery": "folder", "refine": 3, "compat_clip_gen": True, "rows": 2,
+    "guidance": 2.0, "text_to_image": "knn", "gallery": "folder", "rank_by": "condition",
+    "rank_views": 4,
+    "refine": 3, "compat_clip_gen": True, "rows": 2,
     "generator_options": {"tile": 1}, "views": 3, "batches": 2, "cutouts": "das", "augments": ["Af"], "loss": "l2",
     "prompt_sum": True, "constraints": ["tv"], "optimizer": "sgd", "learning_rate": 0.5, "schedule": "linear",
     "weight_decay": 0.5, "warmup": 0.5, "auto_stop": 1, "ema": 0.5, "keep_best": True, "preset": "best", "steps": 3,
@@ -126,6 +128,10 @@ def test_weights_name_the_generator_and_none_are_the_built_in_ones() -> None:
 def test_what_is_decided() -> None:
     decided = defaults.resolve_sampling(config(), 7)
     assert (decided.seed, decided.clip, decided.candidates, decided.keep) == (7, ["builtin"], 32, 1)
+    ours = {"top_p": 0.8, "temperature": 0.6, "guidance": 1.5, "rank_by": "condition", "rank_views": 9}
+    assert decided.model_dump(include=set(ours)) == ours
+    other = defaults.resolve_sampling(config(clip_gen="a.pt", vqgan="b.pt"), 7)
+    assert (other.top_p, other.temperature, other.guidance, other.rank_by) == (0.95, 1.0, 1.0, "text")
     theirs = defaults.resolve_sampling(config(clip_gen="a.pt", vqgan="b.pt", compat_clip_gen=True), 7)
     assert (theirs.clip, theirs.candidates, theirs.keep) == (["ViT-B-32:openai"], 64, 8)
     own = {"candidates": 5, "keep": 2, "top_k": 0, "top_p": 1.0, "temperature": 0.0, "guidance": 0.0, "clip": ["RN50"]}

@@ -110,3 +110,26 @@ def test_what_cannot_be_is_said() -> None:
         rerank(decode, Colours(), torch.eye(3)[:2], tokens, 1)
     with pytest.raises(UserError, match="got 5 numbers for a text and 3 for a picture"):
         rerank(decode, Colours(), torch.ones(1, 5), tokens, 1)
+
+
+def test_views_shift_by_a_sixteenth_and_their_cosines_are_averaged() -> None:
+    """One candidate is red in its left half only, which a shift to the right shows more of."""
+
+    def halves(tokens: Tensor) -> Tensor:
+        pictures = torch.full((len(tokens), 3, 16, 16), -1.0)
+        pictures[..., 0, :, :8] = 1.0
+        pictures[..., 1, :, 8:] = 1.0
+        return pictures
+
+    eye = Colours()
+    eye.image_size = 16  # nothing is resized
+    ranked = rerank(halves, eye, RED[None], plain(0)[None], 1, views=3)
+    shares = torch.tensor([8, 7, 9]) / 16  # of red in what is seen: as it is, from a pixel further right, further left
+    seen = torch.stack([shares, 1 - shares, torch.zeros(3)], 1)
+    seen = (seen - torch.tensor(Colours.mean)) / torch.tensor(Colours.std)
+    expected = F.cosine_similarity(seen, RED[None], dim=-1).mean()
+    torch.testing.assert_close(ranked.similarities[0, 0], expected, atol=1e-4, rtol=1e-4)
+    assert abs(float(expected) - float(F.cosine_similarity(seen[:1], RED[None]))) > 1e-3
+    for views in (0, 10):
+        with pytest.raises(UserError, match="views must be 1 to 9"):
+            rerank(halves, eye, RED[None], plain(0)[None], 1, views=views)
