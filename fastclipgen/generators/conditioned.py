@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fastclipgen.errors import UserError, unknown
 from fastclipgen.generators.base import Generator, Params, check_number
 from fastclipgen.generators.clamp import clamp_with_grad, shortened
+from fastclipgen.models.about import About
 from fastclipgen.ops.philox import Stream, normals
+
+N = TypeVar("N", bound=nn.Module)
+
+
+class Trained(nn.Module, Generic[N]):
+    """A network and what its file says of it."""
+
+    def __init__(self, network: N, about: About[Any]) -> None:
+        super().__init__()
+        self.network: N = network.requires_grad_(False)
+        self.about = about
 
 
 class Conditioned(Generator):

@@ -7,28 +7,20 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from fastclipgen.assets import asset
 from fastclipgen.errors import UserError
 from fastclipgen.generators.base import Params
-from fastclipgen.generators.conditioned import Conditioned, attribute_row
+from fastclipgen.generators.conditioned import Conditioned, Trained, attribute_row
 from fastclipgen.models.cvae import ClipCVAE
-from fastclipgen.models.cvae_dialects import About, about, build
+from fastclipgen.models.cvae_dialects import about, build
 from fastclipgen.weights.checkpoint import Advice, read_metadata, read_tensors
 from fastclipgen.weights.names import file_of
 
 BUILTIN = "builtin"  # instead of a path: the CVAE of the shapes world that ships
 WEIGHTS = "shapes_cvae.safetensors"
 _ADVICE = Advice(nothing="give a file of fastclipgen train cvae")
-
-
-class Trained(nn.Module):
-    """A network and what its file says of it."""
-
-    def __init__(self, network: ClipCVAE, about: About) -> None:
-        super().__init__()
-        self.network, self.about = network.requires_grad_(False), about
 
 
 class Cvae(Conditioned):
@@ -48,7 +40,7 @@ class Cvae(Conditioned):
         self,
         height: int,
         width: int,
-        model: Trained,
+        model: Trained[ClipCVAE],
         norm: float = 1.1,
         attributes: Sequence[str] | None = None,
         free_condition: bool = False,
@@ -75,7 +67,7 @@ class Cvae(Conditioned):
         return about(read_tensors(file, "the CVAE", _ADVICE), read_metadata(file), f"'{file}'").clip
 
     @classmethod
-    def load_weights(cls, text: str) -> Trained:
+    def load_weights(cls, text: str) -> Trained[ClipCVAE]:
         """The CVAE of `PATH`: a file of `fastclipgen train cvae`, or of Text2ImageClip; `builtin` is the one that
         ships. Raises UserError."""
         file = _file(text)

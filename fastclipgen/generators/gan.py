@@ -20,7 +20,7 @@ from fastclipgen.generators.fit import fit
 from fastclipgen.generators.gan_networks import FastGans
 from fastclipgen.generators.upsampling import bicubic_matrix
 from fastclipgen.models.exported import Exported
-from fastclipgen.models.fastgan import FastGAN, Noise, recalibrate
+from fastclipgen.models.fastgan import FastGAN, Noise, settle
 from fastclipgen.ops.philox import Stream, normals
 
 CALIBRATION, CANDIDATES, AT_ONCE = 64, 64, 8  # latents drawn for statistics, to begin a fit with, and of them together
@@ -165,7 +165,7 @@ class Gan(Generator):
         network.normalise_by("picture" if batch_norm == "picture" else "running")
         if batch_norm == "recalibrated" or (batch_norm == "auto" and not network.calibrated):
             z = normals(torch.arange(CALIBRATION), 0, Stream.INIT, self.length)[:, 0]
-            recalibrate(network, ((part, self._noise(network, part)) for part in z.split(AT_ONCE)))
+            settle(network, ((part, self._noise(network, part)) for part in z.split(AT_ONCE)))
 
     def _set_frame(self, rows: int, cols: int) -> None:
         """What of a drawing of rows x cols pixels is the picture, and the matrices that resize it."""

@@ -81,6 +81,11 @@ def parse_options(name: str, texts: Iterable[str]) -> dict[str, Any]:
     return _typed(name, parsed)
 
 
+def check_options(name: str, given: Mapping[str, Any]) -> None:
+    """Raises UserError for options that generator `name` does not take and values that do not fit; makes nothing."""
+    _typed(name, given)
+
+
 def check_weights(name: str, text: str | None) -> None:
     """Raises UserError where generator `name` draws with weights and `text` names no file of them, and no published
     ones; reads and downloads none."""

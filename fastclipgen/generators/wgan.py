@@ -6,26 +6,18 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from fastclipgen.generators.base import Params, check_number
-from fastclipgen.generators.conditioned import Conditioned, attribute_row
+from fastclipgen.generators.conditioned import Conditioned, Trained, attribute_row
 from fastclipgen.generators.fit import fit
 from fastclipgen.models import wgan
-from fastclipgen.models.wgan_dialects import About, about, build
+from fastclipgen.models.wgan_dialects import about, build
 from fastclipgen.weights.checkpoint import Advice, read_metadata, read_tensors
 from fastclipgen.weights.names import file_of
 
 _ADVICE = Advice(nothing="give a file of fastclipgen train wgan-gp")
 CANDIDATES = 16  # random latents of which the nearest is where a fit begins
-
-
-class Trained(nn.Module):
-    """A generator's network and what its file says of it."""
-
-    def __init__(self, network: wgan.Generator, about: About) -> None:
-        super().__init__()
-        self.network, self.about = network.requires_grad_(False), about
 
 
 class Wgan(Conditioned):
@@ -45,7 +37,7 @@ class Wgan(Conditioned):
         self,
         height: int,
         width: int,
-        model: Trained,
+        model: Trained[wgan.Generator],
         norm: float = 1.1,
         attributes: Sequence[str] | None = None,
         free_condition: bool = False,
@@ -73,7 +65,7 @@ class Wgan(Conditioned):
         return cls.load_weights(text).about.clip
 
     @classmethod
-    def load_weights(cls, text: str) -> Trained:
+    def load_weights(cls, text: str) -> Trained[wgan.Generator]:
         """The generator of `PATH`: a file of `fastclipgen train wgan-gp`, or a checkpoint of Text2ImageClip's WGAN-GP2.
         Raises UserError."""
         file = file_of(text, "wgan")

@@ -5,15 +5,15 @@ The latter hold the CLIP that made the embeddings too (`clip_model.*`), which is
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.about import About, stated
 from fastclipgen.models.cvae import ORIGINAL, ClipCVAE, Geometry
 from fastclipgen.models.fill import fill
 
@@ -33,26 +33,11 @@ CELEBA = tuple(_CELEBA.split())
 """The attributes of CelebA, in their order."""
 
 
-@dataclass(frozen=True)
-class About:
-    """What a file says of its network besides weights. attributes: their names; clip: the CLIP whose text embeddings it
-    was trained with, as `--clip` takes it, "" where it had none; length: that these had."""
-
-    geometry: Geometry
-    attributes: tuple[str, ...] = ()
-    clip: str = ""
-    length: float = 1.0
-
-    def metadata(self) -> dict[str, str]:
-        """For the head of a safetensors file."""
-        return {KEY: json.dumps(asdict(self))}
-
-
-def about(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], what: str) -> About:
+def about(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], what: str) -> About[Geometry]:
     """What the weights are, by what the file says or, where it says nothing, by their shapes as those of
     Text2ImageClip. what: names the model in errors. Raises UserError."""
     if KEY in metadata:
-        return _stated(metadata[KEY], what)
+        return stated(metadata[KEY], _geometry, what)
     if missing := [name for name in _NEEDED if name not in tensors]:
         raise UserError(f"{what} is no CVAE: it lacks '{missing[0]}'; give a file of fastclipgen train cvae")
     first, mean, into = (tensors[name] for name in _NEEDED)
@@ -80,7 +65,7 @@ def about(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], what: str)
     return About(geometry, CELEBA[:attributes], clip, length)
 
 
-def build(tensors: Mapping[str, Tensor], found: About, what: str) -> ClipCVAE:
+def build(tensors: Mapping[str, Tensor], found: About[Geometry], what: str) -> ClipCVAE:
     """The network in eval mode, in float32. Raises UserError where weights are missing, of other shapes or not
     finite."""
     with torch.random.fork_rng([]):  # what its weights begin as is not used
@@ -94,20 +79,5 @@ def build(tensors: Mapping[str, Tensor], found: About, what: str) -> ClipCVAE:
     return model.eval()
 
 
-def _stated(text: str, what: str) -> About:
-    try:
-        values: dict[str, Any] = json.loads(text)
-        geometry = values["geometry"]
-        names: Sequence[str] = values["attributes"]
-        made = About(
-            Geometry(**geometry | {"channels": tuple(geometry["channels"])}),
-            tuple(names),
-            str(values["clip"]),
-            float(values["length"]),
-        )
-        made.geometry.check()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"what {what} says of itself cannot be read ({error}); give the file as it was written"
-        ) from error
-    return made
+def _geometry(values: Mapping[str, Any]) -> Geometry:
+    return Geometry(**{**values, "channels": tuple(values["channels"])})

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fastclipgen.models.recalibrate import recalibrate
 from fastclipgen.ops.philox import Stream, normals
 
 MULTIPLIERS = (16, 8, 4, 2, 2, 1, 0.5, 0.25, 0.125)  # of the base: channels at sides 4, 8, ... 1024
@@ -155,7 +156,7 @@ class Beginning(nn.Module):
 class FastGAN(nn.Module):
     """The generator. It computes in the dtype of its weights.
 
-    calibrated: whether the running statistics of its norms belong to its weights; `recalibrate` makes it so.
+    calibrated: whether the running statistics of its norms belong to its weights; `settle` makes it so.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -214,22 +215,7 @@ class FastGAN(nn.Module):
         return [module for module in self.modules() if isinstance(module, BatchNorm)]
 
 
-@torch.no_grad()
-def recalibrate(model: FastGAN, batches: Iterable[tuple[Tensor, Noise | None]]) -> None:
-    """Running statistics anew, as means over batches of (latents [B, Z], their noise): averaged weights have none of
-    their own. The mode of the model is left as it was. Raises ValueError where there is no batch."""
-    training, momenta = model.training, [norm.momentum for norm in model.norms()]
-    for norm in model.norms():
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean
-    model.train()
-    count = 0
-    for z, noise in batches:
-        model(z, noise)
-        count += 1
-    for norm, momentum in zip(model.norms(), momenta, strict=True):
-        norm.momentum = momentum
-    model.train(training)
-    if not count:
-        raise ValueError("expected one batch of latents or more, got none")
+def settle(model: FastGAN, batches: Iterable[tuple[Tensor, Noise | None]]) -> None:
+    """Statistics of a generator's own weights, from latents [B, Z] and their noise (recalibrate.py)."""
+    recalibrate(model, batches)
     model.calibrated = True

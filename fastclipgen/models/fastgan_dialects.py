@@ -34,7 +34,7 @@ def build(tensors: Tensors, label: str, average: bool = True) -> FastGAN:
     """A generator with these weights (weights.checkpoint.read_tensors), in float32 and eval mode, without gradients.
 
     average: take the moving average of the weights where the file holds one. The running statistics of its norms are
-    then those of other weights: `calibrated` is False, see fastgan.recalibrate. `label` names the checkpoint in
+    then those of other weights: `calibrated` is False, see fastgan.settle. `label` names the checkpoint in
     errors. Raises UserError where the tensors are no such generator, incomplete or not finite.
     """
     averaged = "g_ema.0" in tensors and average

@@ -7,15 +7,13 @@ file. Reads no file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.about import About, stated
 from fastclipgen.models.cvae_dialects import CELEBA
 from fastclipgen.models.fill import fill
 from fastclipgen.models.wgan import BOTTOM, Generator, Geometry
@@ -26,30 +24,16 @@ _LATENT = 100  # of Text2ImageClip; what else its first layer takes are attribut
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
-@dataclass(frozen=True)
-class About:
-    """What a file says of its network besides weights. attributes: their names; clip: the CLIP whose text embeddings it
-    was trained with, as `--clip` takes it, "" where it had none."""
-
-    geometry: Geometry
-    attributes: tuple[str, ...] = ()
-    clip: str = ""
-
-    def metadata(self) -> dict[str, str]:
-        """For the head of a safetensors file."""
-        return {KEY: json.dumps(asdict(self))}
-
-
 def is_wgan(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bool:
     """Whether these are weights that `about` takes."""
     return KEY in metadata or any(name.startswith(_THEIRS) for name in tensors)
 
 
-def about(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], what: str) -> About:
+def about(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], what: str) -> About[Geometry]:
     """What the weights are, by what the file says or, where it says nothing, by their order and shapes as those of
     Text2ImageClip. what: names the model in errors. Raises UserError."""
     if KEY in metadata:
-        return _stated(metadata[KEY], what)
+        return stated(metadata[KEY], lambda values: Geometry(**values), what)
     kernels = [layer["weight"] for layer in _layers(tensors) if layer["weight"].ndim == 4]
     widths = [len(kernel) for kernel in kernels[1:]]
     halving = [widths[-1] << level for level in reversed(range(len(widths)))] if widths else []
@@ -64,7 +48,7 @@ def about(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], what: str)
     return About(Geometry(side, _LATENT, attributes, 0, widths[-1]), CELEBA[:attributes])
 
 
-def build(tensors: Mapping[str, Tensor], found: About, what: str) -> Generator:
+def build(tensors: Mapping[str, Tensor], found: About[Geometry], what: str) -> Generator:
     """The generator in eval mode, in float32, without gradients. Raises UserError where weights are missing, of other
     shapes or not finite."""
     with torch.device("meta"):
@@ -104,15 +88,3 @@ def _ours(tensors: Mapping[str, Tensor], model: Generator) -> dict[str, Tensor]:
                 parts["running_mean"] = parts["running_mean"] - shift
         found |= {f"{name}.{part}": value for part, value in parts.items()}
     return found
-
-
-def _stated(text: str, what: str) -> About:
-    try:
-        values: dict[str, Any] = json.loads(text)
-        made = About(Geometry(**values["geometry"]), tuple(values["attributes"]), str(values["clip"]))
-        made.geometry.check()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"what {what} says of itself cannot be read ({error}); give the file as it was written"
-        ) from error
-    return made

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from fastclipgen.data.source import Source
 from fastclipgen.engine.compiled import Compiled, use_cache_folder
+from fastclipgen.models.about import About
 from fastclipgen.models.cvae import ClipCVAE, Geometry, divergence, sample
-from fastclipgen.models.cvae_dialects import About, build
+from fastclipgen.models.cvae_dialects import KEY, build
 from fastclipgen.models.wgan import Generator
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.training import processes
@@ -212,7 +213,7 @@ class CVAETask:
             found.append(model.encode(as_shares(pictures).to(self.device), self.condition(told)))
         means, log_variances = (torch.cat(parts) for parts in zip(*found, strict=True))
         tensors = {**model.state_dict(), **whiten(means, log_variances.exp())}
-        save_half({name: value.cpu() for name, value in tensors.items()}, path, self.about.metadata())
+        save_half({name: value.cpu() for name, value in tensors.items()}, path, self.about.metadata(KEY))
         written = {name: value.float() for name, value in load_file(path).items()}
         return self.evaluate(build(written, self.about, f"'{path}'").to(self.device))
 

@@ -21,7 +21,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from fastclipgen.data.source import Source
 from fastclipgen.engine.compiled import Compiled, use_cache_folder
 from fastclipgen.guidance.targets import encode_views, resized
-from fastclipgen.models.fastgan import FastGAN, Geometry, Noise, recalibrate
+from fastclipgen.models.fastgan import FastGAN, Geometry, Noise, settle
 from fastclipgen.models.fastgan_dialects import build
 from fastclipgen.models.fastgan_discriminator import Discriminator, Painted, quarter_of
 from fastclipgen.models.fastgan_discriminator import Geometry as JudgeGeometry
@@ -183,7 +183,7 @@ class FastGANTask:
         """Averaged weights as they are used: without spectral norm, and with statistics of their own."""
         own = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         settled = build(own, "the average")
-        recalibrate(settled, settling(settled, self.device))
+        settle(settled, settling(settled, self.device))
         return settled
 
     @torch.no_grad()

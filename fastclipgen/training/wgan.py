@@ -17,8 +17,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fastclipgen.guidance.targets import encode_views, resized
+from fastclipgen.models.about import About
+from fastclipgen.models.recalibrate import recalibrate
 from fastclipgen.models.wgan import Critic, Generator, Geometry
-from fastclipgen.models.wgan_dialects import About, build
+from fastclipgen.models.wgan_dialects import KEY, build
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.perceptors.base import FrozenPerceptor
 from fastclipgen.training.adversarial import frozen, gradient_penalty
@@ -140,17 +142,12 @@ class WGANTask:
     def settled(self, model: nn.Module) -> Generator:
         """A copy of averaged weights in eval mode whose batch norms expect what these weights give, not what the live
         ones gave."""
-        copy = deepcopy(model).train()
+        copy = deepcopy(model).eval()
         assert isinstance(copy, Generator)
-        norms = [module for module in copy.modules() if isinstance(module, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the mean over all batches
         same = torch.Generator().manual_seed(1)
-        for number in range(SETTLING):
-            _, told = self.told.batch(number, range(self.options.batch))
-            copy(self.noise(self.options.batch, same), whole_condition(copy, told, self.device))
-        return copy.eval()
+        told = (self.told.batch(number, range(self.options.batch))[1] for number in range(SETTLING))
+        recalibrate(copy, ((self.noise(len(t.attributes), same), whole_condition(copy, t, self.device)) for t in told))
+        return copy
 
     @torch.no_grad()
     def sheet(self, model: nn.Module) -> np.ndarray:
@@ -166,7 +163,7 @@ class WGANTask:
     def export(self, model: nn.Module, path: Path) -> dict[str, float]:
         """The generator's weights in fp16, its norms settled, with what it is in the file's head."""
         tensors = self.settled(model).state_dict()
-        save_half({name: value.cpu() for name, value in tensors.items()}, path, self.about.metadata())
+        save_half({name: value.cpu() for name, value in tensors.items()}, path, self.about.metadata(KEY))
         return self._measure(build(load_file(path), self.about, f"'{path}'").to(self.device))
 
     def _features(self, images: Tensor) -> Tensor:

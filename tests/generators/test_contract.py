@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from fastclipgen.errors import UserError
 from fastclipgen.generators import Generator, as_generator
 from fastclipgen.generators.autoencoder import Autoencoder, Halves
-from fastclipgen.generators.cvae import Cvae, Trained
+from fastclipgen.generators.conditioned import Trained
+from fastclipgen.generators.cvae import Cvae
 from fastclipgen.generators.fourier import Fourier
 from fastclipgen.generators.gan import Gan
 from fastclipgen.generators.pixels import Pixels
 from fastclipgen.generators.siren import Siren
 from fastclipgen.generators.stack import Stack
 from fastclipgen.generators.vqgan import Vqgan
-from fastclipgen.generators.wgan import Trained as WganTrained
 from fastclipgen.generators.wgan import Wgan
 from fastclipgen.models import taesd
+from fastclipgen.models.about import About
 from fastclipgen.models.cvae import ClipCVAE, Geometry
-from fastclipgen.models.cvae_dialects import About
 from fastclipgen.models.vqgan_dialects import build
 
 from ..models import taesd_checkpoints, wgan_checkpoints
@@ -70,7 +70,7 @@ def cvae(height: int, width: int) -> Generator:
 
 
 def wgan(height: int, width: int) -> Generator:
-    trained = WganTrained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT)
+    trained = Trained(wgan_checkpoints.made(), wgan_checkpoints.ABOUT)
     return Wgan(height, width, trained, attributes=["a", "-c"])
 
 

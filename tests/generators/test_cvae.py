@@ -11,7 +11,8 @@ from torch import Tensor
 
 from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
-from fastclipgen.generators.cvae import Cvae, Trained
+from fastclipgen.generators.conditioned import Trained
+from fastclipgen.generators.cvae import Cvae
 from fastclipgen.models.cvae import Geometry
 
 from ..models.cvae_checkpoints import ABOUT, made, uniform

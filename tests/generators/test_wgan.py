@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from fastclipgen.errors import UserError
 from fastclipgen.generators import registry
-from fastclipgen.generators.wgan import Trained, Wgan
+from fastclipgen.generators.conditioned import Trained
+from fastclipgen.generators.wgan import Wgan
 
 from ..models.wgan_checkpoints import ABOUT, made, text2image_clip, write
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastclipgen.generators.gan_networks import FastGans
-from fastclipgen.models.fastgan import FastGAN, Geometry, recalibrate
+from fastclipgen.models.fastgan import FastGAN, Geometry, settle
 
 LATENT = 12
 GEOMETRY = Geometry((16, 16, 12, 8), LATENT)  # sides 4 to 32
@@ -28,7 +28,7 @@ def network(seed: int = 0, geometry: Geometry = GEOMETRY, noise: float = 0.3) ->
             else:
                 value.copy_(0.3 * torch.randn(value.shape, generator=draw) + (1 if name.endswith("weight") else 0))
         z = torch.randn(64, geometry.latent, generator=draw)
-        recalibrate(model, [(part, model.noise(torch.arange(len(part)))) for part in z.split(16)])
+        settle(model, [(part, model.noise(torch.arange(len(part)))) for part in z.split(16)])
         model.to_big.weight *= 0.35 / model.eval()(z).std()
     return model.requires_grad_(False)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fastclipgen.models.about import About
 from fastclipgen.models.cvae import ClipCVAE, Geometry
-from fastclipgen.models.cvae_dialects import About
+from fastclipgen.models.cvae_dialects import KEY
 from fastclipgen.training.export import save_half
 
 SMALL = Geometry(side=16, latent=6, attributes=3, embedding=5, channels=(8, 12))
@@ -70,4 +71,4 @@ def write(path: Path, embedding: int = 128, seed: int = 0) -> None:
     about = replace(ABOUT, geometry=replace(SMALL, embedding=embedding, decoder="upsampled"))
     model = made(about.geometry, seed)
     model.decoder_input.weight.data *= 4  # random weights hardly listen
-    save_half(dict(model.state_dict()), path, about.metadata())
+    save_half(dict(model.state_dict()), path, about.metadata(KEY))

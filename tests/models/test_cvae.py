@@ -11,8 +11,9 @@ from torch import Tensor
 
 from fastclipgen.data import attribute_captions
 from fastclipgen.errors import UserError
+from fastclipgen.models.about import About
 from fastclipgen.models.cvae import ORIGINAL, divergence, sample
-from fastclipgen.models.cvae_dialects import CELEBA, About, about, build
+from fastclipgen.models.cvae_dialects import CELEBA, KEY, about, build
 
 from .cvae_checkpoints import SMALL, made, text2image_clip, uniform
 
@@ -120,7 +121,7 @@ def test_our_files_say_what_they_are(kind: str) -> None:
     stated = About(replace(SMALL, decoder=kind), ("a", "b", "c"), "ViT-B-32:openai", 2.5)
     model = made(stated.geometry)
     model.prior_mean.add_(1)
-    found = about(model.state_dict(), stated.metadata(), "the CVAE")
+    found = about(model.state_dict(), stated.metadata(KEY), "the CVAE")
     assert found == stated
     again = build(model.state_dict(), found, "the CVAE")
     z, condition = torch.randn(2, 6, generator=torch.Generator().manual_seed(1)), uniform(2, 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fastclipgen.models.fastgan import AddNoise, FastGAN, Geometry, recalibrate
+from fastclipgen.models.fastgan import AddNoise, FastGAN, Geometry, settle
 
 TINY = Geometry.usual(64, base=8, latent=6)
 
@@ -102,7 +102,7 @@ def test_recalibrated_statistics_are_means_over_the_batches(model: FastGAN) -> N
     model.calibrated = False
     seen: list[torch.Tensor] = []
     handle = model.norms()[0].register_forward_hook(lambda norm, given, out: seen.append(given[0]))
-    recalibrate(model, [(z, model.noise(torch.arange(8), k)) for k, z in enumerate(batches)])
+    settle(model, [(z, model.noise(torch.arange(8), k)) for k, z in enumerate(batches)])
     handle.remove()
     expected = torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0)
     torch.testing.assert_close(model.norms()[0].running_var, expected)
@@ -113,8 +113,8 @@ def test_recalibrated_statistics_are_means_over_the_batches(model: FastGAN) -> N
     running = model(z, noise)
     model.normalise_by("batch")
     assert (model(z, noise) - running).square().mean() < 0.2 * running.var()
-    with pytest.raises(ValueError, match="one batch of latents or more"):
-        recalibrate(model, [])
+    with pytest.raises(ValueError, match="one batch or more"):
+        settle(model, [])
 
 
 def test_pictures_have_gradients_to_their_own_latents_alone(model: FastGAN) -> None:

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fastclipgen.errors import UserError
+from fastclipgen.models.about import About
 from fastclipgen.models.cvae_dialects import CELEBA
 from fastclipgen.models.wgan import ORIGINAL, Generator, Geometry
-from fastclipgen.models.wgan_dialects import KEY, About, about, build, is_wgan
+from fastclipgen.models.wgan_dialects import KEY, about, build, is_wgan
 from fastclipgen.weights.checkpoint import read_tensors
 
 from .wgan_checkpoints import text2image_clip
@@ -70,9 +71,9 @@ def test_our_files_say_what_they_are() -> None:
     said = About(SMALL, ("a", "b"), "builtin")
     model = Generator(SMALL).eval()
     tensors = dict(model.state_dict())
-    assert is_wgan(tensors, said.metadata())
+    assert is_wgan(tensors, said.metadata(KEY))
     assert not is_wgan(tensors, {})
-    found = about(tensors, said.metadata(), "it")
+    found = about(tensors, said.metadata(KEY), "it")
     assert found == said
     built = build({name: value.half() for name, value in tensors.items()}, found, "it")
     assert not any(parameter.requires_grad for parameter in built.parameters())

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fastclipgen.models.about import About
 from fastclipgen.models.wgan import Generator, Geometry
-from fastclipgen.models.wgan_dialects import About
+from fastclipgen.models.wgan_dialects import KEY
 from fastclipgen.training.export import save_half
 
 SMALL = Geometry(side=16, latent=6, attributes=3, embedding=5, channels=8)
@@ -57,4 +58,4 @@ def made(geometry: Geometry = SMALL) -> Generator:
 def write(path: Path, embedding: int) -> None:
     """One of ours, with an embedding of that length and no attributes."""
     geometry = Geometry(16, 6, 0, embedding, channels=4, critic_channels=4)
-    save_half(made(geometry).state_dict(), path, About(geometry, (), "builtin").metadata())
+    save_half(made(geometry).state_dict(), path, About(geometry, (), "builtin").metadata(KEY))

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from fastclipgen.cli import main
 from fastclipgen.errors import UserError
-from fastclipgen.models.cvae_dialects import About, about
+from fastclipgen.models.about import About
+from fastclipgen.models.cvae_dialects import about
 from fastclipgen.training.cvae_run import train_cvae
 
 TINY = ["--size", "16", "--channels", "8,12", "--latent", "4", "--steps", "2", "--batch", "4", "--quiet"]
