@@ -21,6 +21,7 @@ from fastclipgen.errors import UserError
 # name -> (module with add_arguments(parser) and run(args) -> int, help)
 COMMANDS = {
     "generate": ("fastclipgen.cli.generate", "make pictures (the default: `fastclipgen PROMPT`)"),
+    "run": ("fastclipgen.cli.run", "run a YAML experiment: targets, transforms, schedules"),
     "batch": ("fastclipgen.cli.batch", "draw the rows of a file, thousands of them, resumable"),
     "info": ("fastclipgen.cli.info", "show what is stored in a picture"),
     "style": ("fastclipgen.cli.style", "draw the frames of a video, each from itself"),
@@ -32,15 +33,21 @@ COMMANDS = {
     "train": ("fastclipgen.cli.train", "train the built-in models"),
     "bridge": ("fastclipgen.cli.bridge", "learn how texts become embeddings as of pictures, for clip-gen"),
     "compare": ("fastclipgen.cli.compare", "draw the same prompts with all generators, side by side"),
+    "studio": ("fastclipgen.cli.studio", "a page in the browser: watch pictures grow, change them while they do"),
+    "serve": ("fastclipgen.cli.serve", "a queue of runs behind HTTP, for curl, programs and pages"),
     "rate": ("fastclipgen.cli.rate", "how near pictures are to texts and to other pictures"),
     "eval": ("fastclipgen.cli.evaluate", "measure what is drawn"),
     "bench": ("fastclipgen.bench.cli", "measure speed: operators, whole steps, techniques one by one"),
+    "schema": ("fastclipgen.cli.schema", "print the JSON Schema of experiments' YAML files"),
+    "reference": ("fastclipgen.cli.reference", "print what there is to write in experiments' YAML files"),
     "doctor": ("fastclipgen.cli.doctor", "what works on this machine, and why not the rest"),
 }
+TELLS = (None, "generate", "run", "batch", "style", "animate", "rerun", "warmup")
+"""Whose `--json` is a line for each event, errors too; None is `generate` without its name."""
 SHORT_HELP = """usage: fastclipgen PROMPT... [options]
    or: fastclipgen COMMAND ...
-       (generate, batch, info, style, animate, rerun, warmup, models, download, train, bridge, compare, rate, eval,
-        bench, doctor)
+       (generate, run, batch, studio, serve, info, style, animate, rerun, warmup, models, download, train, bridge,
+        compare, rate, eval, bench, schema, reference, doctor)
 try:   fastclipgen "a red circle on a blue background"
 all options: fastclipgen --help"""
 
@@ -86,7 +93,7 @@ def _run(arguments: list[str]) -> int:
         print(SHORT_HELP, file=sys.stderr)
         return 2
     command = arguments[0] if arguments[0] in COMMANDS else None
-    events = "--json" in arguments and command in (None, "generate", "batch", "style", "animate", "rerun", "warmup")
+    events = "--json" in arguments and command in TELLS
     try:
         args = make_parser(command or "generate").parse(arguments[1:] if command else arguments)
         return importlib.import_module(COMMANDS[command or "generate"][0]).run(args)

@@ -153,6 +153,10 @@ def _add_sampling_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="of pictures (and NAME.txt beside them) that shift, procrustes and knn learn from",
     )
+    text = "what candidates are compared with: text (the default), or condition, what the transformer was told of it"
+    add("--rank-by", choices=["text", "condition"], help=text)
+    text = "how many shifted views of a candidate are compared, 1 (the default) to 9"
+    add("--rank-views", type=whole(1), metavar="N", help=text)
     text = "as the demo of clip-gen: 64 candidates of which 8 are kept, ranked as CLIP saw them there"
     add("--compat-clip-gen", action="store_true", help=text)
 

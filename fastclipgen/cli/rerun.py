@@ -24,6 +24,8 @@ def run(args: argparse.Namespace) -> int:
     from fastclipgen.outputs.metadata import read_metadata
 
     metadata = read_metadata(args.file)
+    if "experiment" in metadata:
+        raise UserError(f"'{args.file}' was made by an experiment; make it again by: fastclipgen run '{args.file}'")
     settings: Any = metadata.get("settings")
     if not isinstance(settings, dict):
         raise UserError(f"'{args.file}' holds no settings of a run; give a picture that fastclipgen made")

@@ -17,7 +17,7 @@ from fastclipgen.outputs.metadata import save_options
 from fastclipgen.outputs.naming import NameFields, expand
 
 DEFAULT_QUALITY = 95
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _MAX_SIDE = {"PNG": 2**31 - 1, "JPEG": 65500, "WEBP": 16383}
 
 
@@ -52,7 +52,7 @@ def save_image(
     versions go into the file; None writes none of it. Complete or not there at all; raises UserError.
     """
     target = expand(template, fields, tag=tag)
-    return write_file(target, encode(picture, _FORMATS[target.suffix.lower()], metadata, quality))
+    return write_file(target, encode(picture, FORMATS[target.suffix.lower()], metadata, quality))
 
 
 def check_output(
@@ -65,7 +65,7 @@ def check_output(
 ) -> None:
     """Raises the UserError that `save_image` of a `size` (height, width) picture would end in; call it before a run."""
     check_writable(template, fields)
-    file_format = _FORMATS[expand(template, fields).suffix.lower()]
+    file_format = FORMATS[expand(template, fields).suffix.lower()]
     _check_size(*size, file_format)
     encode(np.zeros((1, 1, 3), np.uint8), file_format, metadata, quality)
 

@@ -94,3 +94,13 @@ def test_two_processes_draw_one_batch(cli: Callable[..., Done], folder: Path) ->
     done = cli("batch", "p.txt", "-o", "out", "--workers", "2", "--clip", "builtin", "-n", "2", *quick)
     assert done.code == 0, done.err
     assert "2 of 2 pictures are done" in cli("batch", "--status", "out").out
+
+
+def test_the_order_of_rows_changes_no_deterministic_picture(cli: Callable[..., Done], folder: Path) -> None:
+    rows = ["a red circle,5", "a fox,6", "a blue square,7"]
+    for name, order in (("there", rows), ("back", rows[::-1])):
+        (folder / f"{name}.csv").write_text("\n".join(["prompt,seed", *order]))
+        done = cli("batch", f"{name}.csv", "-o", name, *SETTINGS, "--deterministic")
+        assert done.code == 0, done.err
+    for there, back in (("1-a-red-circle-5", "3-a-red-circle-5"), ("2-a-fox-6", "2-a-fox-6")):
+        assert (folder / f"there/00000{there}.png").read_bytes() == (folder / f"back/00000{back}.png").read_bytes()
