@@ -25,6 +25,8 @@ SUITES = {
     "cvae": "a CVAE's training step: its condition folded into a bias, against tiled",
     "captions": "embeddings of captions in a cache, against one at a time",
     "gan": "latents of a GAN, eight in one batch against one after the other",
+    "clipig": "epochs of a YAML experiment, against the loop of the program whose grammar it is",
+    "batch": "prompts as one batch file, against one call or one command for each",
     "presets": "what the quality presets cost, in a step and in a picture",
     "everything": "all of the above, and a short table",
     "profile": "where the time of a run goes",
@@ -211,6 +213,26 @@ def _gan(parser: argparse.ArgumentParser) -> None:
     _timing_options(parser, 9, 0.3)
 
 
+def _clipig(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
+    add("--clip", default="builtin", metavar="NAME", help="as of fastclipgen, or random:ARCHITECTURE; default builtin")
+    add("--side", type=whole(16), default=512, help="of the picture in pixels; default 512")
+    add("--frames", type=whole(1), default=5, help="of an epoch; default 5")
+    add("--compile", action="store_true", help="measure the engine under torch.compile too")
+    _timing_options(parser, 9, 0.3)
+
+
+def _batch(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    add = parser.add_argument
+    add("--prompts", type=whole(1), default=16, metavar="N", help="of the shapes world; default 16")
+    add("--steps", type=whole(1), default=100, help="of every picture; default 100")
+    add("--commands", type=whole(0), default=4, metavar="N", help="calls of the command line; default 4")
+    add("--repeats", type=whole(1), default=3, help="turns of every competitor; default 3")
+    _report_options(parser)
+
+
 def _presets(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default="auto", help="auto, cpu, cuda or cuda:i")
@@ -250,6 +272,8 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "cvae": _cvae,
     "captions": _captions,
     "gan": _gan,
+    "clipig": _clipig,
+    "batch": _batch,
     "presets": _presets,
     "everything": _everything,
     "profile": _profile,

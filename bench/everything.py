@@ -20,23 +20,29 @@ from fastclipgen.cli.parser import Parser
 from fastclipgen.errors import UserError
 from fastclipgen.ops import library
 
-from . import captions, cvae, gan, guard, loops, sampling, vqgan
+from . import batch, captions, clipig, cvae, gan, guard, loops, sampling, vqgan
 from .cli import options_of
 from .schema import (
+    BatchReport,
     CaptionsReport,
+    ClipigReport,
     CvaeReport,
     GanReport,
-    LadderReport,
     LoopCase,
     LoopsReport,
+    Measured,
     OpsReport,
     PresetsReport,
     SamplingReport,
     VqganReport,
 )
 
-SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets", "cvae", "captions")
-TESTS = tuple(dict.fromkeys((*loops.TESTS, *sampling.TESTS, *vqgan.TESTS, *gan.TESTS, *cvae.TESTS, *captions.TESTS)))
+SUITES = ("vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets", "cvae", "captions", "clipig", "batch")
+TESTS = tuple(
+    dict.fromkeys(
+        test for suite in (loops, sampling, vqgan, gan, cvae, captions, clipig, batch) for test in suite.TESTS
+    )
+)
 # Within some six minutes on a GPU.
 SHORT = {
     "vqgan": ["--repeats", "5", "--block-seconds", "0.2"],
@@ -48,6 +54,8 @@ SHORT = {
     "presets": ["--repeats", "3"],
     "cvae": ["--repeats", "3"],
     "captions": ["--repeats", "3"],
+    "clipig": ["--repeats", "5", "--compile"],
+    "batch": ["--repeats", "3", "--commands", "2"],
 }
 LEAST = 20.0  # seconds without which no suite is begun
 ENDED = 124  # the exit code of timeout(1)
@@ -98,20 +106,7 @@ def _forget() -> None:
         torch.cuda.empty_cache()
 
 
-_Report = (
-    OpsReport
-    | LoopsReport
-    | LadderReport
-    | SamplingReport
-    | VqganReport
-    | GanReport
-    | PresetsReport
-    | CaptionsReport
-    | CvaeReport
-)
-
-
-def summary(report: _Report) -> list[str]:
+def summary(report: Measured) -> list[str]:
     """The few lines of a report that matter most."""
     if isinstance(report, OpsReport):
         lanes = [lane for lane in report.lanes if lane.chosen and lane.direction == _last(report, lane)]
@@ -144,6 +139,10 @@ def summary(report: _Report) -> list[str]:
         return [f"cvae, {lane.part}, {lane.name}: {lane.faster.median:.1f}x tiled" for lane in report.lanes]
     if isinstance(report, CaptionsReport):
         return [f"captions, {lane.name}: {lane.faster.median:.1f}x one at a time" for lane in report.lanes[1:]]
+    if isinstance(report, ClipigReport):
+        return [f"clipig, {lane.name}: {lane.faster.median:.1f}x the published loop" for lane in report.lanes[1:]]
+    if isinstance(report, BatchReport):
+        return [f"batch: {lane.name} {lane.of_batch.median:.2f}x the time of one batch" for lane in report.lanes[1:]]
     return [f"ladder, {rung.name}: {rung.faster_than_first.median:.2f}x the first rung" for rung in report.rungs]
 
 

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from fastclipgen.engine.device import resolve_device
-from fastclipgen.models.fastgan import FastGAN, Geometry, recalibrate
+from fastclipgen.models.fastgan import FastGAN, Geometry, settle
 
 from .loop_gan import PublishedLoop
 from .memory import peak_bytes
@@ -35,7 +35,7 @@ def random_weights(geometry: Geometry, file: Path) -> int:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = FastGAN(geometry)
-        recalibrate(model, [(torch.randn(16, geometry.latent), None)])
+        settle(model, [(torch.randn(16, geometry.latent), None)])
     save_file(model.state_dict(), file)
     return sum(parameter.numel() for parameter in model.parameters())
 

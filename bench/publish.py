@@ -18,7 +18,9 @@ from .machine import checkout
 from .publish_tables import TABLES
 from .results import RESULTS, read
 from .schema import (
+    BatchReport,
     CaptionsReport,
+    ClipigReport,
     CvaeReport,
     GanReport,
     LadderReport,
@@ -42,6 +44,8 @@ fastclipgen bench vqgan     # a VQGAN's decoder and its gradient, against eager 
 fastclipgen bench gan       # latents of a GAN, eight in one batch against one after the other
 fastclipgen bench cvae      # a CVAE's training step: its condition folded into a bias, against tiled
 fastclipgen bench captions  # embeddings of captions in a cache, against one at a time
+fastclipgen bench clipig    # epochs of a YAML experiment, against the loop of the program whose grammar it is
+fastclipgen bench batch     # prompts as one batch file, against one call or one command for each
 fastclipgen bench presets   # what the quality presets cost
 fastclipgen bench profile   # where the time of a run goes
 ```
@@ -65,6 +69,8 @@ SUITES = {
     "presets": "Presets",
     "cvae": "CVAE",
     "captions": "Captions",
+    "clipig": "YAML experiments",
+    "batch": "Batch files",
 }
 
 
@@ -155,10 +161,21 @@ def _captions_chart(report: CaptionsReport) -> str:
     return bars("Captions: speed of embedding; one at a time is 1", "x", found, mark=1.0)
 
 
+def _clipig_chart(report: ClipigReport) -> str:
+    found = [Bar(lane.name, *_ends(lane.faster)) for lane in report.lanes]
+    return bars("YAML experiments: speed of an epoch; the published loop is 1", "x", found, mark=1.0)
+
+
+def _batch_chart(report: BatchReport) -> str:
+    found = [Bar(lane.name, *_ends(lane.of_batch)) for lane in report.lanes]
+    return bars("Batch files: time of a picture; in one batch it is 1", "x", found, mark=1.0)
+
+
 _CHARTS: dict[str, Callable[[Any], str]] = {
     "ops": _ops_chart, "loops": _loops_chart, "ladder": _ladder_chart, "sampling": _sampling_chart,
     "vqgan": _vqgan_chart,
     "gan": _gan_chart, "presets": _presets_chart, "cvae": _cvae_chart, "captions": _captions_chart,
+    "clipig": _clipig_chart, "batch": _batch_chart,
 }  # fmt: skip
 
 

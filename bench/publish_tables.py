@@ -8,7 +8,9 @@ from typing import Any
 
 from .op_case import COMPILED, REFERENCE, WHOLE
 from .schema import (
+    BatchReport,
     CaptionsReport,
+    ClipigReport,
     CvaeReport,
     GanReport,
     LadderReport,
@@ -288,7 +290,50 @@ def gan(report: GanReport) -> str:
     return about + markdown(["time per latent and step", "ratio"], rows) + "\n" + markdown(heads, lanes)
 
 
+def clipig(report: ClipigReport) -> str:
+    """A row for every way to take epochs."""
+    rows = [
+        [
+            lane.name,
+            times(lane.faster),
+            mib(lane.peak_bytes),
+            *([f"{1e3 * lane.epoch.median:.2f}"] if lane.epoch else []),
+        ]
+        for lane in report.lanes
+    ]
+    asked = report.settings
+    about = (
+        f"CLIPig's first example, {asked['side']}x{asked['side']} pixels, {asked['frames']} frames an epoch, CLIP "
+        f"`{report.clip}`. Published loop: as that program goes about it; fair loop: without its waste; engine: "
+        "`fastclipgen run`.\n\n"
+    )
+    heads = ["", "speed", "peak"]
+    return about + markdown([*heads, *(["ms an epoch"] if report.device == "cuda" else [])], rows)
+
+
+def batch(report: BatchReport) -> str:
+    """A row for every way to draw many prompts."""
+    rows = [
+        [
+            lane.name,
+            str(lane.pictures),
+            times(lane.of_batch),
+            *([f"{60 / lane.picture.median:.1f}"] if lane.picture else []),
+        ]
+        for lane in report.lanes
+    ]
+    settings = ", ".join(f"{name} {value}" for name, value in report.settings.items())
+    two = "" if report.workers is None else f" Two workers on one store: {times(report.workers)} as fast as one."
+    about = (
+        f"{report.prompts} prompts of the shapes world, {settings}, all else by default. Calls: `generate` for each "
+        f"prompt in one warm process; commands: a process for each.{two}\n\n"
+    )
+    heads = ["", "pictures", "time of a picture, in one batch it is 1"]
+    return about + markdown([*heads, *(["pictures a minute"] if report.device == "cuda" else [])], rows)
+
+
 TABLES: dict[str, Callable[[Any], str]] = {
     "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan,
     "gan": gan, "presets": presets, "cvae": cvae, "captions": captions,
+    "clipig": clipig, "batch": batch,
 }  # fmt: skip

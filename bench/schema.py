@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, model_validator
 
 from .schema_base import Ratio, Report, Spread, Strict
+from .schema_batch import BatchReport
+from .schema_clipig import ClipigReport
 from .schema_cvae import CvaeReport
 from .schema_gan import GanReport
 
@@ -316,7 +318,7 @@ class CaptionsReport(Report):
         return self
 
 
-_Any = (
+Measured = (
     OpsReport
     | LoopsReport
     | LadderReport
@@ -326,7 +328,9 @@ _Any = (
     | PresetsReport
     | CaptionsReport
     | CvaeReport
+    | ClipigReport
+    | BatchReport
 )
-AnyReport = Annotated[_Any, Field(discriminator="suite")]
-READER: TypeAdapter[_Any] = TypeAdapter(AnyReport)
+AnyReport = Annotated[Measured, Field(discriminator="suite")]
+READER: TypeAdapter[Measured] = TypeAdapter(AnyReport)
 """`READER.validate_json(text)` gives the report of whichever suite wrote it."""

@@ -207,6 +207,27 @@ def reports() -> Callable[[str], dict[str, dict[str, Any]]]:
                     for name in ("tiled", "folded")
                 ],
             },
+            "clipig": header(device)
+            | {
+                "suite": "clipig",
+                "clip": "builtin",
+                "settings": {"side": 512, "frames": 5},
+                "lanes": [
+                    {"name": name, "epoch": seconds, "faster": SPREAD, "peak_bytes": 2**20}
+                    for name in ("published loop", "fair loop", "engine")
+                ],
+            },
+            "batch": header(device)
+            | {
+                "suite": "batch",
+                "prompts": 16,
+                "settings": {"steps": 100},
+                "workers": SPREAD,
+                "lanes": [
+                    {"name": name, "pictures": 16, "picture": seconds, "of_batch": SPREAD}
+                    for name in ("one batch", "calls")
+                ],
+            },
             "captions": header(device)
             | {
                 "suite": "captions",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench import captions, cvae, everything, gan, ladder, loops, ops, presets, sampling, vqgan
+from bench import batch, captions, clipig, cvae, everything, gan, ladder, loops, ops, presets, sampling, vqgan
 from bench.cli import main
 from bench.schema import READER, LoopsReport, Spread
 from fastclipgen.errors import UserError
@@ -29,7 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, reports: Any) -> list[tuple[str, argp
 
     modules = {
         "ops": ops, "loops": loops, "ladder": ladder, "sampling": sampling, "vqgan": vqgan, "gan": gan,
-        "presets": presets, "cvae": cvae, "captions": captions,
+        "presets": presets, "cvae": cvae, "captions": captions, "clipig": clipig, "batch": batch,
     }  # fmt: skip
     assert modules.keys() == set(everything.SUITES)
     for suite, module in modules.items():
@@ -44,7 +44,7 @@ def test_every_suite_once_under_one_run_of_the_tests(
     options = ["--short", "--device", "cpu", "--results", str(tmp_path), "--commit", "a" * 40]
     assert main("everything", everything.run, options) == 1  # one of them failed
     assert [suite for suite, _ in asked] == [
-        "vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets", "cvae", "captions",
+        "vqgan", "sampling", "loops", "ops", "ladder", "gan", "presets", "cvae", "captions", "clipig", "batch",
     ]  # fmt: skip
     for _, args in asked:
         assert args.tests.endswith("ops are green")
@@ -52,7 +52,7 @@ def test_every_suite_once_under_one_run_of_the_tests(
         assert args.repeats in (3, 5)
     assert [args.minutes for suite, args in asked if suite in ("loops", "ops")] == [3, 2]
     written = {path.name.partition("--")[0] for path in tmp_path.rglob("*.json")}
-    assert written == {"ops", "ladder", "sampling", "vqgan", "gan", "presets", "cvae", "captions"}
+    assert written == {"ops", "ladder", "sampling", "vqgan", "gan", "presets", "cvae", "captions", "clipig", "batch"}
     shown = capsys.readouterr()
     assert shown.err == "loops: no loops today\n"
     assert shown.out[shown.out.index("\nsummary\n") :].splitlines()[2:] == [
@@ -69,6 +69,9 @@ def test_every_suite_once_under_one_run_of_the_tests(
         "cvae, step, tiled: 2.0x tiled",
         "cvae, step, folded: 2.0x tiled",
         "captions, cache: 2.0x one at a time",
+        "clipig, fair loop: 2.0x the published loop",
+        "clipig, engine: 2.0x the published loop",
+        "batch: calls 2.00x the time of one batch",
     ]
 
 

@@ -33,10 +33,10 @@ def test_what_is_committed_is_what_the_results_give() -> None:
 def test_every_report_has_a_section_a_chart_and_its_gaps(tree: Path) -> None:
     made = publish.files(tree / "bench" / "results")
     text = made["README.md"]
-    assert text.count("\n## ") == 18
+    assert text.count("\n## ") == 22
     assert "## Ops: NVIDIA Z9, version 0.1.0" in text
     assert "commit 000000000000" in text
-    assert text.count("- CUDA graph: no such device") == 18
+    assert text.count("- CUDA graph: no such device") == 22
     assert "**2.00**" in text  # what the package takes
     assert "2.00x (1.00-3.00)" in text
     assert "Drawn as asked, engine: colours 100%, shapes 50%." in text
@@ -51,6 +51,8 @@ def test_every_report_has_a_section_a_chart_and_its_gaps(tree: Path) -> None:
     )
     assert "Captions of 30 pictures, 15 of them different" in text
     assert "| cache | 2.00x (1.00-3.00) | 2 KiB | 0.0e+00 | 2000.000 |" in text
+    assert "Two workers on one store: 2.00x (1.00-3.00) as fast as one." in text
+    assert "| calls | 16 | 2.00x (1.00-3.00) | 30.0 |" in text  # pictures a minute of a GPU
     assert "with 1/16 of the pixels and of the views" in text
 
 

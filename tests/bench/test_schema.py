@@ -11,7 +11,9 @@ from bench.schema import READER, Spread
 SPREAD: dict[str, Any] = {"median": 2.0, "p5": 1.0, "p95": 3.0, "repeats": 5}
 
 
-@pytest.mark.parametrize("suite", ["ops", "loops", "ladder", "sampling", "vqgan", "gan", "presets", "captions"])
+@pytest.mark.parametrize(
+    "suite", ["ops", "loops", "ladder", "sampling", "vqgan", "gan", "presets", "captions", "clipig", "batch"]
+)
 def test_seconds_are_kept_for_gpus_and_only_for_gpus(suite: str, reports: Any) -> None:
     for device, other in (("cpu", "cuda"), ("cuda", "cpu")):
         assert READER.validate_python(reports(device)[suite]).suite == suite
