@@ -18,9 +18,10 @@ from fastclipgen.evaluation.report import Report
 FAST: dict[str, dict[str, Any]] = {
     "vae": {"steps": 40, "starts": 1024, "tracks": 4, "finalists": 2, "views": 4, "width": 128, "height": 128},
     "vqgan": {"steps": 40, "starts": 2048, "views": 6, "tracks": 2},
+    "clip-gen": {"candidates": 16},
     "pixels": {"steps": 80, "starts": 1024, "views": 8, "width": 96, "height": 96},
 }
-WEIGHTS = [f"shapes_{name}.safetensors" for name in ("clip", "vae", "vqgan")]
+WEIGHTS = [f"shapes_{name}.safetensors" for name in ("clip", "vae", "vqgan", "clip_gen", "gallery")]
 
 
 def draw(generator: str, prompts: int) -> Report:
@@ -51,3 +52,10 @@ def test_the_guide_draws_the_right_colours_with_bare_pixels() -> None:
 def test_codes_of_the_vqgan_are_led_to_the_right_colours() -> None:
     report = draw("vqgan", 4)
     assert report.colours_right >= 3 / 4, report.markdown()
+
+
+@pytest.mark.slow
+def test_the_transformer_samples_colours_and_shapes() -> None:
+    report = draw("clip-gen", 6)
+    assert report.colours_right >= 5 / 6, report.markdown()
+    assert report.shape_right >= 3 / 6, report.markdown()

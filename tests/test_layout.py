@@ -23,8 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weights": {"caches"},
     "perceptors": {"assets", "models", "weights"},
     "generators": {"assets", "ops", "models", "weights"},
-    "guidance": {"ops"},
     "recipes": {"ops"},
+    "guidance": {"ops", "recipes"},
     "engine": {"caches", "ops", "generators", "perceptors", "guidance"},
     "sampling": {"ops", "models", "guidance", "engine"},
     "outputs": set(),
@@ -42,12 +42,15 @@ MAY_IMPORT["result"] = {"engine", "guidance", "outputs"}
 MAY_IMPORT["clip_gen"] = BELOW_API | {"config", "result"}
 MAY_IMPORT["api"] = BELOW_API | {"config", "result", "clip_gen"}
 MAY_IMPORT["film"] = BELOW_API | {"config", "result", "api"}
+MAY_IMPORT["experiments"] = BELOW_API | {"config", "result", "clip_gen", "api"}
+MAY_IMPORT["serving"] = BELOW_API | {"config", "result", "clip_gen", "api", "experiments", "jobs"}
 MAY_IMPORT["evaluation"] = BELOW_API | {"caches", "config", "clip_gen", "api"}
 MAY_IMPORT["comparison"] = BELOW_API | {"config", "result", "clip_gen", "api", "evaluation"}
-MAY_IMPORT["jobs"] = BELOW_API | {"config", "result", "clip_gen", "api"}
+MAY_IMPORT["jobs"] = BELOW_API | {"config", "result", "clip_gen", "api", "experiments"}
 MAY_IMPORT["__init__"] = {"api", "engine", "film", "generators", "perceptors"}
 MAY_IMPORT["cli"] = BELOW_API | {
-    "config", "clip_gen", "api", "film", "jobs", "comparison", "evaluation", "training", "doctor",
+    "config", "result", "clip_gen", "api", "experiments", "film", "jobs", "comparison", "serving", "evaluation",
+    "training", "doctor",
 }  # fmt: skip
 MAY_IMPORT["__main__"] = {"cli"}
 
