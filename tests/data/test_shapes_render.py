@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
 from fastclipgen.data.shapes_render import cameras, render
 from fastclipgen.data.shapes_scene import FACTS, Scenes, draw_scenes
 from fastclipgen.data.shapes_sdf import SHAPES
+
+from ..timing import takes_less_than
 
 BLUE, RED, GREEN = (0.1, 0.2, 0.9), (0.9, 0.1, 0.1), (0.1, 0.8, 0.2)
 
@@ -134,12 +134,6 @@ def test_the_plain_camera_is_none_and_a_turn_turns() -> None:
 
 
 def test_speed_of_pictures_with_their_scenes() -> None:
-    """2,000 a second on a quiet core; half of it here, because the core may be shared."""
-
-    def seconds() -> float:
-        started = time.process_time()
-        render(draw_scenes(9, np.arange(256)), 64)
-        return time.process_time() - started
-
-    seconds()  # the tables are made once
-    assert 256 / min(seconds() for _ in range(4)) >= 1000
+    """2,000 a second on a quiet core."""
+    render(draw_scenes(9, np.arange(256)), 64)  # the tables are made once
+    assert takes_less_than(256 / 2000, lambda: render(draw_scenes(9, np.arange(256)), 64))
