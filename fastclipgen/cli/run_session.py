@@ -9,8 +9,8 @@ from typing import Any
 from fastclipgen.cli.report import Reporter
 from fastclipgen.cli.run_files import RunFiles
 from fastclipgen.cli.stop import Stop
+from fastclipgen.cli.tally import Tally
 from fastclipgen.config.resources import memory_errors
-from fastclipgen.errors import UserError
 from fastclipgen.experiments.experiment import Experiment
 from fastclipgen.experiments.job import ExperimentJob
 from fastclipgen.experiments.planning import LESS_MEMORY
@@ -29,11 +29,10 @@ class RunSession:
         self.files = RunFiles(template, experiment.snapshot_interval)
         self._said = 0.0
         self._lines: list[str] = []
-        self._saved = self._broken = 0
 
     def run(self) -> int:
         """Returns the exit code. Raises UserError."""
-        begun = time.monotonic()
+        tally = Tally()
         try:
             with memory_errors(LESS_MEMORY):
                 with bars(not self.reporter.quiet):
@@ -41,19 +40,13 @@ class RunSession:
                 self.files.check(job)
                 self._say_start(job)
                 with self.stop:
-                    self._make(job, begun)
+                    self._make(job, tally)
         finally:
             self.reporter.close()
-        if self._broken:
-            raise UserError(
-                f"the loss of {self._broken} of {self._saved} pictures became NaN or infinite, and their last finite "
-                "state was saved; lower learnrate or weights"
-            )
-        seconds = round(time.monotonic() - begun, 3)
-        self.reporter.event("done", seconds=seconds, pictures=self._saved, interrupted=self.stop.asked)
+        tally.end(self.reporter, self.stop.asked, "lower learnrate or weights")
         return self.stop.exit_code
 
-    def _make(self, job: ExperimentJob, begun: float) -> None:
+    def _make(self, job: ExperimentJob, tally: Tally) -> None:
         def after_step(info: Any) -> None:
             self.reporter.step(info)
             now = time.monotonic()
@@ -61,17 +54,16 @@ class RunSession:
             if talks or info.step == info.steps:
                 self._said, self._lines = now, job.measure(info)
                 self._say_statistics(info.step, talks)
-            for path in self.files.after_step(job, self._saved, info):
+            for path in self.files.after_step(job, tally.saved, info):
                 self.reporter.event("snapshot", path=str(path), step=info.step - 1)
 
         self.reporter.begin()
         self._said = time.monotonic()
         for batch in job.run([after_step], lambda: self.stop.asked):
             for result in batch:
-                path = self.files.finish(result, self._header(job, result.steps, time.monotonic() - begun))
+                path = self.files.finish(result, self._header(job, result.steps, tally.seconds))
                 self.reporter.picture(str(path), result)
-                self._broken += not result.finite
-                self._saved += 1
+                tally.note(result)
 
     def _header(self, job: ExperimentJob, epochs: int, seconds: float) -> list[str]:
         """Comments of the file beside the picture."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,10 @@ from fastclipgen.api import Job, make_job
 from fastclipgen.cli.files import Files
 from fastclipgen.cli.report import Reporter
 from fastclipgen.cli.stop import Stop
+from fastclipgen.cli.tally import Tally
 from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.resources import memory_errors
 from fastclipgen.config.run import RunConfig
-from fastclipgen.errors import UserError
 from fastclipgen.weights.transfer import bars
 
 
@@ -29,12 +28,10 @@ class Session:
         self.stop = Stop(self.reporter.notice)
         self.files = Files(args, self.reporter)
         self._step = 0  # steps done of the batch at hand
-        self._saved = 0
-        self._broken = 0
+        self._tally = Tally()
 
     def run(self) -> int:
         """Returns the exit code. Raises UserError."""
-        begun = time.monotonic()
         for line in self.notices:
             self.reporter.notice(line)
         try:
@@ -48,13 +45,7 @@ class Session:
         finally:
             self.reporter.close()
             self.files.discard()
-        if self._broken:
-            raise UserError(
-                f"the loss of {self._broken} of {self._saved} pictures became NaN or infinite, and their last finite "
-                "state was saved; lower --learning-rate or use --precision fp32"
-            )
-        seconds = round(time.monotonic() - begun, 3)
-        self.reporter.event("done", seconds=seconds, pictures=self._saved, interrupted=self.stop.asked)
+        self._tally.end(self.reporter, self.stop.asked, "lower --learning-rate or use --precision fp32")
         return self.stop.exit_code
 
     def _make(self, job: Job | SampleJob) -> None:
@@ -65,7 +56,7 @@ class Session:
             if info.loss is None:  # a token of samples that are no pictures yet
                 return self.stop.asked
             self._step = info.step
-            self.files.after_step(job, self._saved, info)
+            self.files.after_step(job, self._tally.saved, info)
             return False
 
         self.reporter.begin()
@@ -73,8 +64,7 @@ class Session:
             self._step = 0
             for result in batch:
                 self.files.finish(result)
-                self._broken += not result.finite
-                self._saved += 1
+                self._tally.note(result)
         self.files.end()
 
     def _is_over(self) -> bool:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 from fastclipgen.errors import UserError
+from fastclipgen.experiments import course
+from fastclipgen.experiments.job import ExperimentJob
+from fastclipgen.experiments.reading import experiment_of
+from fastclipgen.experiments.sources import shaped
+from fastclipgen.recipes.documents import parse_document
 
-from .tiny import FOX, SIZE, job, results, state_of
+from .tiny import FOX, SIZE, Toy, job, results, state_of
 
 
 def test_a_mask_keeps_what_is_black(tmp_path: Path) -> None:
@@ -51,3 +57,27 @@ def test_sparse_adam_is_an_rmsprop_in_compat_alone() -> None:
 def test_addresses_of_pictures_are_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"https://x\.y/a\.png"):
         results(job(text))
+
+
+@pytest.mark.parametrize(("rate", "programs"), [(".1", 1), ("'.1 + .1 * random()'", 3)])
+def test_batches_of_pictures_share_programs_and_make_what_single_runs_make(
+    monkeypatch: pytest.MonkeyPatch, rate: str, programs: int
+) -> None:
+    made: list[course.Stepper] = []
+
+    class Counted(course.Stepper):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            made.append(self)
+
+    monkeypatch.setattr(course, "Stepper", Counted)
+    text = f"deterministic: true\nlearnrate: {rate}\ntargets: [{{features: [text: '{{a fox|a hen}}']}}]\n"
+    whole = job(text, "batch=3")
+    assert whole.batches == 3
+    together = results(whole)
+    assert len(made) == programs
+    for result, picture in zip(together, whole.pictures, strict=True):
+        again = experiment_of(shaped(parse_document(whole.settings(picture), "again.yaml")))
+        [alone] = results(ExperimentJob(again, perceptors=[Toy()], notice=lambda line: None))
+        assert (alone.pixels == result.pixels).all()
+    assert [carried is None for carried in whole.carry()] == [True, True, False]
