@@ -49,7 +49,11 @@ def add_arguments(sub: argparse.ArgumentParser, conditional: bool = True) -> Non
         "beta", None, type=number, metavar="WEIGHT",
         help="of the Kullback-Leibler term in nats; None: 5e-4 with mean, 1 with sum",
     )  # fmt: skip
-    add("anneal", 0.3, type=number, metavar="SHARE", help="of the steps in which that weight rises from 0")
+    add(
+        "beta-first", 0.0, type=number, metavar="WEIGHT",
+        help="that weight at first; above --beta it teaches the decoder to listen to the condition before the latent",
+    )  # fmt: skip
+    add("anneal", 0.3, type=number, metavar="SHARE", help="of the steps in which it gets from there to --beta")
     add("perceptual", "none", choices=["none", "lpips"], help="a distance besides the error")
     add("perceptual-weights", None, type=Path, metavar="PATH", help="VGG16 and LPIPS weights (extra [train])")
     add("ema", 0.999, type=number, help="how slowly the average of weights follows")

@@ -28,6 +28,10 @@ def add_arguments(sub: argparse.ArgumentParser) -> None:
         "--reconstruction", type=number, default=1.0, metavar="WEIGHT",
         help="of what the discriminator's decoders paint; with lpips 8 is that of the original",
     )  # fmt: skip
+    sub.add_argument(
+        "--projected", type=number, default=0.0, metavar="WEIGHT",
+        help="of a second discriminator, which sees by the layers of the built-in CLIP (Projected GANs)",
+    )  # fmt: skip
     sub.add_argument("--perceptual", choices=["none", "lpips"], default="none", help="a distance besides L1 for that")
     sub.add_argument(
         "--perceptual-weights", type=Path, metavar="PATH", help="VGG16 and LPIPS weights in one file (extra [train])"

@@ -26,7 +26,7 @@ from fastclipgen.experiments.resizing import moved
 from fastclipgen.experiments.scene import Scene, Seen
 from fastclipgen.experiments.staging import Stage
 from fastclipgen.experiments.timetable import Phase, Timetable
-from fastclipgen.generators.base import Generator
+from fastclipgen.generators.base import Generator, Params
 
 MOST_PROGRAMS = 8  # shapes of a run whose steps are compiled
 SHORT = 8  # steps of a phase that are not worth recording as a CUDA graph
@@ -71,7 +71,8 @@ class Course:
         self.timetable, self.stage, self.first, self._drawing = timetable, stage, first, drawing
         self._notice, self._way = notice, way
         self.phases = timetable.phases(first)
-        experiment = timetable.experiment
+        experiment, last = timetable.experiment, timetable.experiment.epochs - 1
+        self._shapes = self.phases or [Phase(last, last, timetable.shape(last))]  # that of a run of no epoch
         self._compat, self._deterministic = experiment.compat, bool(experiment.settings.get("deterministic"))
         self._steppers: dict[Hashable, tuple[Recipe, Stepper]] = {}
         programs = len({phase.shape for phase in self.phases})
@@ -84,24 +85,23 @@ class Course:
         self,
         task: Task,
         start: Tensor,
-        encode: bool,
+        params: Params | None,
         carried: Carried | None = None,
         callbacks: Sequence[Callback] = (),
         interrupted: Callable[[], bool] | None = None,
     ) -> Drawn:
         """Takes every epoch of one batch. task: its seeds and tables, without start and mask; start: the pictures
-        [B, 3, H, W] that it begins with, those of `carried` if it goes on from there; encode: begin with `start`
-        itself, else with what the generator makes of the seeds."""
+        [B, 3, H, W] that it begins with; params: what draws them, None where it goes on from `carried`."""
         epochs, experiment = self.timetable.experiment.epochs, self.timetable.experiment
         done = epochs if carried is not None and not self.phases else self.phases[0].first
         state, generator = (None, None) if carried is None else (carried.state, carried.generator)
         fresh = carried is not None and carried.optimizer != experiment.optimizer
         losses, stopped = Readback(task.seeds.device), False
-        for phase in self.phases or [Phase(epochs - 1, epochs - 1, self.timetable.shape(epochs - 1))]:
+        for phase in self._shapes:
             recipe, stepper = self._of(phase)
             how = self.timetable.interpolations[min(phase.first, epochs - 1)]
             if state is None:
-                params = recipe.generator.init_from(start) if encode else recipe.generator.init(task.seeds)
+                assert params is not None
                 if task.fixed is not None:
                     params = params | {name: task.fixed[name].clone() for name in recipe.generator.freed}
                 state = begin(recipe, params)
@@ -148,6 +148,14 @@ class Course:
         """What steps are taken with, at the last epoch that was begun."""
         assert self._now is not None, "run comes first"
         return self._now
+
+    @torch.no_grad()
+    def rate(self, pictures: Tensor, task: Task) -> Tensor:
+        """The losses [n] of pictures [n, 3, H, W], seen whole by the targets that are open at the first epoch; task: of
+        as many rows."""
+        recipe, _ = self._of(self._shapes[0])
+        assert isinstance(recipe.objective, Scene)
+        return recipe.objective.score(pictures, task, self._shapes[0].first)[0]
 
     @torch.no_grad()
     def look(self, info: StepInfo) -> tuple[Scene, list[list[Seen]]]:

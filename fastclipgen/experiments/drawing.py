@@ -14,12 +14,9 @@ from torch.nn.functional import interpolate
 
 from fastclipgen.config.run import WEIGHTS
 from fastclipgen.errors import UserError
-from fastclipgen.experiments.experiment import Init
 from fastclipgen.generators import registry
 from fastclipgen.generators.base import Generator, Params
 from fastclipgen.generators.pixels import Pixels
-from fastclipgen.ops.philox import Stream, normals
-from fastclipgen.outputs.load import fit, load_image
 
 MODES = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}
 OPTIMIZER = "adam"  # for options that a generator wants under plain SGD, which CLIPig's rates are not made for
@@ -70,26 +67,6 @@ class Drawing:
         made = registry.create(self._name, height, width, OPTIMIZER, self._model, **self._options)
         made.draw_in(self._dtype)
         return made
-
-
-def beginning(init: Init, seeds: Tensor, height: int, width: int, notice: Callable[[str], None]) -> Tensor:
-    """The pictures [B, 3, height, width] that a run begins with, on the device of `seeds` int64 [B].
-
-    Noise of each picture's own, or the image times `std`, plus `mean`, made at `init.resolution`, resized and clamped
-    to 0..1; an image_tensor is only resized. Raises UserError for an image that cannot be read.
-    """
-    columns, rows = init.resolution or (width, height)
-    mean, std = (torch.tensor(three, device=seeds.device).view(3, 1, 1) for three in (init.mean, init.std))
-    if init.image_tensor is not None:
-        given = torch.as_tensor(init.image_tensor, dtype=torch.float32, device=seeds.device)
-        return scaled(given.expand(len(seeds), -1, -1, -1), height, width, "cubic").contiguous()
-    if init.image is not None:
-        image = fit(load_image(init.image, notice=notice), rows, columns).to(seeds.device)
-        pictures = (image * std + mean).expand(len(seeds), -1, -1, -1)
-    else:
-        noise = normals(seeds, 0, Stream.INIT, 3 * rows * columns).view(-1, 3, rows, columns)
-        pictures = noise * std + mean
-    return scaled(pictures, height, width, "cubic").clamp(0.0, 1.0).contiguous()
 
 
 def scaled(images: Tensor, height: int, width: int, how: str) -> Tensor:

@@ -15,6 +15,9 @@ from fastclipgen.recipes.documents import Entry
 from fastclipgen.recipes.frame_time import FrameTime
 from fastclipgen.recipes.values import Value
 
+NOISE, DISC, BLOB = PATTERNS = ("noise", "disc", "blob")
+"""What starts without an image are: `Init.pattern`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Item:
@@ -92,13 +95,15 @@ class Target:
 @dataclass(frozen=True, eq=False)
 class Init:
     """Where the picture begins. resolution: (width, height), or None for the run's; image_tensor: float [3][H][W].
-    given: whether the file says anything of it (generators other than pixels begin in their own way if not)."""
+    pattern: of PATTERNS. given: whether the file says anything of it (generators other than pixels begin in their own
+    way if not)."""
 
     resolution: tuple[int, int] | None = None
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.1, 0.1, 0.1)
     image: str | None = None
     image_tensor: Any = None
+    pattern: str = NOISE
     given: bool = False
     where: str = ""
 
@@ -106,7 +111,8 @@ class Init:
 @dataclass(frozen=True, eq=False)
 class Experiment:
     """A whole file, or several merged. Sizes are (width, height) in pixels; resolution and interpolation may change
-    over the run, learnrate and learnrate_scale at every epoch.
+    over the run, learnrate and learnrate_scale at every epoch. starts: how many random ones each picture has to begin
+    with, of which the best does.
 
     settings: fields of RunConfig that the file may set too and that mean here what they mean there (vqgan, gan,
     generator_options, precision, compile, deterministic, memory, ...). alternatives: what wildcards and {a|b} became
@@ -129,6 +135,7 @@ class Experiment:
     generator: str
     seed: int | None
     batch: int
+    starts: int
     mask: str | None
     compat: bool
     verbose: int

@@ -20,12 +20,13 @@ from fastclipgen.engine.recipe import Recipe, Task
 from fastclipgen.engine.stepper import Stepper, Way
 from fastclipgen.errors import UserError
 from fastclipgen.experiments.course import Carried, Course, Drawn
-from fastclipgen.experiments.drawing import Drawing, beginning
+from fastclipgen.experiments.drawing import Drawing
 from fastclipgen.experiments.experiment import Experiment
 from fastclipgen.experiments.planning import check_phases, choose_compiling, plan_memory
 from fastclipgen.experiments.scene import Eye, features_of
 from fastclipgen.experiments.sources import STORED
 from fastclipgen.experiments.staging import Stage
+from fastclipgen.experiments.starting import Starts
 from fastclipgen.experiments.statistics import Statistics
 from fastclipgen.experiments.stored import prompt_of, stored
 from fastclipgen.experiments.timetable import Timetable
@@ -198,22 +199,19 @@ class ExperimentJob:
         experiment, carried = self.experiment, self._carry[number]
         course, rows = self._course_of(pictures, self._first(number))
         timetable, seeds = course.timetable, course.timetable.seeds[rows].to(self.device)
-        height, width = timetable.size(min(course.first, experiment.epochs - 1))
-        encode = experiment.generator == "pixels" or experiment.init.given
-        if carried is not None:
-            start = carried.start
-        elif encode:
-            start = beginning(experiment.init, seeds, height, width, self.notice)
-        else:
-            generator = self._drawing.at(height, width)
-            start = None if generator.conditional else generator(generator.init(seeds)).detach()
-        shown = start if start is not None else torch.full((len(seeds), 3, 8, 8), 0.5, device=self.device)
-        tables = course.stage.tables(shown, rows)
+        grey = torch.full((len(seeds), 3, 8, 8), 0.5, device=self.device)
+        tables = course.stage.tables(grey, rows)  # scales of features may depend on the start, features do not
         task = Task(seeds, (), fixed=self._fixed(tables, timetable, len(rows)), tables=tables)
-        if start is None:
-            generator = self._drawing.at(height, width)
-            start = generator((task.fixed or {}) | generator.init(seeds)).detach()
-        return course.run(task, start, encode, carried, callbacks, interrupted)
+        if carried is not None:
+            start, params = carried.start, None
+        else:
+            size = timetable.size(min(course.first, experiment.epochs - 1))
+            starts = Starts(experiment, self._drawing.at(*size), self.notice)
+            chosen = starts.chosen(task, course.rate)
+            start = starts.pictures(chosen, task.fixed)
+            params = starts.params(chosen, start)
+        task = task._replace(tables=course.stage.tables(start, rows))
+        return course.run(task, start, params, carried, callbacks, interrupted)
 
     def _course_of(self, pictures: Sequence[Picture], first: int) -> tuple[Course, list[int]]:
         """The course of these pictures, which then is the one under way, and the rows of its timetable that they are.

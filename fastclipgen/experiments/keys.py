@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from fastclipgen.config.run import MAX_SEED, MAX_SIDE, RunConfig
+from fastclipgen.experiments.experiment import NOISE, PATTERNS
 from fastclipgen.generators.registry import names as generator_names
 from fastclipgen.recipes.conversion import Parameter
 from fastclipgen.recipes.options import Option, numbers, word
@@ -67,6 +68,7 @@ RUN: dict[str, Option] = {
     "generator": word("what draws the picture", "pixels", generator_names()),
     "seed": _whole("of the first picture, the next have seed + 1, + 2 ...; none: one is drawn", None),
     "batch": _whole("pictures that are made at once, each with a seed of its own", 1),
+    "starts": _whole("random starts of each picture; the one that the targets like best, seen whole, begins", 1),
     "mask": _text("path of a mask: only where it is white the picture changes"),
     "compat": _switch("true or clipig: with the quirks of CLIPig's code, where they change what is drawn", False),
     "verbose": _whole("0: say nothing, 1: show progress, 2: and statistics", 2),
@@ -87,6 +89,12 @@ INIT: dict[str, Option] = {
     "mean": numbers("brightness of the noise, or what is added to the image", 0.5, (3,), groups=_NONE),
     "std": numbers("strength of the noise, or what the image is multiplied with", 0.1, (3,), groups=_NONE),
     "image": _text("path of a picture to start from, with mean 0 and std 1 as it is"),
+    "pattern": word(
+        "what is random without an image: noise, or a soft disc, or a blob with an outline of its own, on a ground of "
+        "another colour (with std .26 in all colours)",
+        NOISE,
+        PATTERNS,
+    ),
 }
 TARGET: dict[str, Option] = {
     **ACTIVE,
@@ -152,6 +160,7 @@ LIMITS: dict[str, tuple[float, float | None]] = {
     "verbose": (0, None),
     "snapshot_interval": (0, None),
     "batch": (1, 1000),
+    "starts": (1, 65536),
     "batch_size": (1, 4096),
     "seed": (0, MAX_SEED),
     "learnrate": (0, None),

@@ -44,7 +44,7 @@ def experiment_of(tree: Entry, reach: Reach = anywhere) -> Experiment:
     if seed + batch - 1 > MAX_SEED:
         raise UserError(f"{run.where('seed')}: expected seeds up to {MAX_SEED}, got {seed} for {batch} pictures")
     generator, compat = run.plain("generator"), run.plain("compat")
-    source = with_texts(source, seed, batch, compat, reach)
+    source, init = with_texts(source, seed, batch, compat, reach), _init(keys.get("init"))
     return Experiment(
         epochs=epochs,
         start_epoch=start_epoch,
@@ -55,7 +55,7 @@ def experiment_of(tree: Entry, reach: Reach = anywhere) -> Experiment:
         learnrate=run.value("learnrate"),
         learnrate_scale=run.value("learnrate_scale"),
         optimizer=run.plain("optimizer"),
-        init=_init(keys.get("init")),
+        init=init,
         targets=tuple(
             read_target(entry, f"targets[{place}]") for place, entry in enumerate(source.value["targets"].value)
         ),
@@ -63,6 +63,7 @@ def experiment_of(tree: Entry, reach: Reach = anywhere) -> Experiment:
         generator=generator,
         seed=seed,
         batch=batch,
+        starts=_starts(run, init),
         mask=run.plain("mask"),
         compat=compat,
         verbose=run.plain("verbose"),
@@ -94,9 +95,20 @@ def _init(entry: Entry | None) -> Init:
         std=fields.plain("std"),
         image=fields.plain("image"),
         image_tensor=None if tensor is None else _tensor(tensor),
+        pattern=fields.plain("pattern"),
         given=True,
         where=entry.where("init"),
     )
+
+
+def _starts(run: Fields, init: Init) -> int:
+    starts = run.plain("starts")
+    if starts > 1 and (init.image is not None or init.image_tensor is not None):
+        raise UserError(
+            f"{run.where('starts')}: expected 1 where a picture to start from is given, since all starts are that "
+            f"picture, got {starts}; leave out 'starts' or the picture of 'init'"
+        )
+    return starts
 
 
 def _tensor(entry: Entry) -> Any:

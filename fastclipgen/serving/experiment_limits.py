@@ -34,6 +34,7 @@ def _counts(experiment: Experiment, limits: Limits) -> Iterator[tuple[str, float
     texts = [text for target in experiment.targets for feature in target.features for text in feature.texts]
     yield "epochs", experiment.epochs, limits.steps
     yield "batch", experiment.batch, limits.pictures
+    yield "starts", experiment.starts, limits.starts
     yield "model", len(experiment.models), limits.clips
     yield "letters in texts", sum(map(len, texts)), limits.text
     for columns in [experiment.init.resolution or (1, 1)]:

@@ -1,7 +1,8 @@
 """Training a CVAE: reconstructions under a condition, a Kullback-Leibler term that sets in slowly, dropped conditions.
 
-Kingma & Welling, arXiv 1312.6114; annealing as Bowman et al., arXiv 1511.06349; conditions are dropped as in
-classifier-free guidance (Ho & Salimans, arXiv 2207.12598), so that the model knows pictures of which nothing is said.
+Kingma & Welling, arXiv 1312.6114; annealing as Bowman et al., arXiv 1511.06349, or down instead of up; conditions are
+dropped as in classifier-free guidance (Ho & Salimans, arXiv 2207.12598), so that the model knows pictures of which
+nothing is said.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class CVAEOptions:
     """What is trained besides TrainOptions; all of it plain values, kept in the checkpoint.
 
     error, edges: as of picture_errors.error_of. reduction: "mean", over a picture's values, or "sum". beta: weight of
-    the divergence in nats, which rises to it over the first share `anneal` of the steps. dropout: see `dropped`.
+    the divergence in nats, which gets there from `beta_first` over the first share `anneal` of the steps. dropout: see
+    `dropped`.
     """
 
     geometry: Geometry
@@ -78,6 +80,7 @@ class CVAEOptions:
     edges: float = 0.0
     reduction: str = "mean"
     beta: float = 5e-4
+    beta_first: float = 0.0
     anneal: float = 0.3
     dropout: float = 0.1
     perceptual: str = "none"  # named for the checkpoint; the distance itself is given to the task
@@ -154,8 +157,10 @@ class CVAETask:
         return error * (images[0].numel() if self.chosen.reduction == "sum" else 1), values
 
     def pressure(self, step: int) -> float:
-        """The weight of the divergence at a step."""
-        return self.chosen.beta * min(1.0, (step + 1) / max(1.0, self.chosen.anneal * self.options.steps))
+        """The weight of the divergence at a step: straight from 0, in equal ratios from any other beginning."""
+        first, last = self.chosen.beta_first, self.chosen.beta
+        way = min(1.0, (step + 1) / max(1.0, self.chosen.anneal * self.options.steps))
+        return first * (last / first) ** way if first and last else first + (last - first) * way
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         images, condition = self.batch(step)

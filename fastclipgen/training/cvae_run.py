@@ -47,6 +47,7 @@ class Asked:
     edges: float = 1.0
     reduction: str = "mean"
     beta: float | None = None
+    beta_first: float = 0.0
     anneal: float = 0.3
     condition_dropout: float = 0.1
     perceptual: str = "none"
@@ -102,8 +103,8 @@ def train_cvae(
         options,
         CVAEOptions(
             geometry_of(chosen, len(names), width), chosen.error, chosen.edges, chosen.reduction,
-            BETA[chosen.reduction] if chosen.beta is None else chosen.beta, chosen.anneal, chosen.condition_dropout,
-            chosen.perceptual,
+            BETA[chosen.reduction] if chosen.beta is None else chosen.beta, chosen.beta_first, chosen.anneal,
+            chosen.condition_dropout, chosen.perceptual,
         ),
         told,
         names=names,
@@ -169,6 +170,7 @@ def check(asked: Asked, ema: float) -> None:
     for name, value, most, range_ in (
         ("edges", asked.edges, math.inf, "0 or more"),
         ("beta", asked.beta or 0.0, math.inf, "0 or more"),
+        ("beta-first", asked.beta_first, math.inf, "0 or more"),
         ("anneal", asked.anneal, 1.0, "0 to 1"),
         ("condition-dropout", asked.condition_dropout, below_1, "0 or more and below 1"),
         ("ema", ema, below_1, "0 or more and below 1"),

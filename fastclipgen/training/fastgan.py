@@ -33,6 +33,7 @@ from fastclipgen.training.diff_augment import NUMBERS, diff_augment
 from fastclipgen.training.discriminator import begin_as_dcgan
 from fastclipgen.training.export import save_half
 from fastclipgen.training.measures import kernel_distance
+from fastclipgen.training.projected_judge import ProjectedJudge
 from fastclipgen.training.task import Best, Partner, Recipe, TrainOptions
 from fastclipgen.training.vq_losses import Perceptual
 from fastclipgen.training.vqgan import as_input
@@ -51,7 +52,7 @@ class FastGANOptions:
 
     judge_channels: base width of the discriminator; its decoders have half of it. augment: parts of
     diff_augment.POLICIES. flip: true pictures are mirrored half of the time. reconstruction: weight of the decoders'
-    errors. perceptual: named for the checkpoint.
+    errors. projected: weight of a second discriminator, a ProjectedJudge. perceptual: named for the checkpoint.
     """
 
     geometry: Geometry
@@ -59,14 +60,16 @@ class FastGANOptions:
     augment: tuple[str, ...] = ()
     flip: bool = False
     reconstruction: float = 1.0
+    projected: float = 0.0
     perceptual: str = "none"
 
 
 class FastGANTask:
     """A generator that learns the pictures of `source` on `device`, in bfloat16 where `bf16` says so.
 
-    eye: the CLIP in whose embeddings drawn pictures are compared with held-out ones. perceptual: a distance besides L1
-    for what the decoders paint. compiled: both networks by torch.compile.
+    eye: the CLIP in whose embeddings drawn pictures are compared with held-out ones, and by whose layers a projected
+    discriminator sees. perceptual: a distance besides L1 for what the decoders paint. compiled: both networks by
+    torch.compile.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class FastGANTask:
         self.discriminator = Discriminator(
             JudgeGeometry(chosen.geometry.size, chosen.judge_channels, decoder=max(1, chosen.judge_channels // 2))
         )
+        self.projected = ProjectedJudge(eye).to(self.device) if chosen.projected else None
         for network in (self.model, self.discriminator):
             begin_as_dcgan(network)
             for layer in [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]:
@@ -100,7 +104,8 @@ class FastGANTask:
         if compiled:
             use_cache_folder()
             self._both, self._judge = Compiled(self._both), Compiled(self._judge)
-        partner = Partner(self.discriminator, BETAS, loss=self.discriminator_loss)
+        self._judges = nn.ModuleList(j for j in (self.discriminator, self.projected) if j is not None)
+        partner = Partner(self._judges, BETAS, loss=self.discriminator_loss)
         settings = asdict(chosen) | {"size": source.size, **source.identity()}
         best = Best("kernel_distance", largest=False)
         self.recipe = Recipe(BETAS, None, {"discriminator": partner}, best, self.sheet, settings)
@@ -125,18 +130,40 @@ class FastGANTask:
         wanted = self._smoothed(told)
         true = F.relu(wanted - told.float()).mean()
         drawn = F.relu(self._smoothed(imagined) + imagined.float()).mean()
+        values: dict[str, Tensor] = {}
+        if self.projected is not None:
+            values["projected"] = self._told_apart(self.projected, big, large.detach())
         copied = self._copied(painted, small, quarter_of(big, quarter))
-        values = {"true": true, "drawn": drawn, "painted": copied}
         loss = true + drawn + self.chosen.reconstruction * copied
+        if values:
+            loss = loss + self.chosen.projected * values["projected"]
+        values |= {"true": true, "drawn": drawn, "painted": copied}
         return loss, {name: value.detach() for name, value in values.items()}
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The generator's: minus what the discriminator, after its step, says of the pictures that were drawn in it."""
         assert self._drawn is not None, "the discriminator's turn comes first"
         pictures, self._drawn = self._drawn, None
-        with frozen(self.discriminator), self._autocast():
-            told, _ = self._judge(*self._changed(pictures))
-        return -told.float().mean(), {}
+        changed = self._changed(pictures)
+        with frozen(self._judges), self._autocast():
+            told, _ = self._judge(*changed)
+            more = [] if self.projected is None else self.projected(changed[0])
+        loss = -told.float().mean()
+        for logits in more:
+            loss = loss - self.chosen.projected * logits.float().mean()
+        return loss, {}
+
+    def _told_apart(self, judge: ProjectedJudge, true: Tensor, drawn: Tensor) -> Tensor:
+        """The hinge loss of a projected discriminator, the sum over its depths. true: after DiffAugment."""
+        with self._autocast():
+            kinds = judge(true), judge(self._changed((drawn, drawn))[0])
+        return sum(
+            (
+                F.relu(1 - told.float()).mean() + F.relu(1 + imagined.float()).mean()
+                for told, imagined in zip(*kinds, strict=True)
+            ),
+            true.new_zeros(()),
+        )
 
     def pictures(self, step: int) -> Tensor:
         """The true pictures of a step, float32 [n, 3, S, S] in -1..1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ def train_fastgan(
     augment: str = "auto",
     flip: bool = False,
     reconstruction: float = 1.0,
+    projected: float = 0.0,
     perceptual: str = "none",
     perceptual_weights: Path | None = None,
     ema: float = 0.999,
@@ -61,8 +63,9 @@ def train_fastgan(
     check_widths(size, channels, judge_channels, latent)
     if not 0 <= ema < 1:
         raise UserError(f"expected --ema from 0 to below 1, got {ema}; 0.999 is usual")
-    if reconstruction < 0:
-        raise UserError(f"expected --reconstruction of 0 or more, got {reconstruction}; 1 is usual")
+    for name, weight in (("reconstruction", reconstruction), ("projected", projected)):
+        if not 0 <= weight < math.inf:
+            raise UserError(f"expected --{name} of 0 or more, got {weight}; 1 is usual")
     if threads:
         torch.set_num_threads(threads)
     options = TrainOptions(
@@ -75,7 +78,7 @@ def train_fastgan(
     source = open_source(data, size, seed, batch)
     chosen = FastGANOptions(
         Geometry.usual(size, channels, latent), judge_channels, policy(augment, source.pictures is None), flip,
-        reconstruction, perceptual,
+        reconstruction, projected, perceptual,
     )  # fmt: skip
     distance = open_perceptual(perceptual, perceptual_weights, place)
     eye = load_builtin(print).to(place, torch.float32)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from fastclipgen.experiments.drawing import ClampedPixels, Drawing, beginning, scaled
+from fastclipgen.experiments.drawing import ClampedPixels, Drawing, scaled
 from fastclipgen.experiments.experiment import Init
+from fastclipgen.experiments.starting import beginning
 from fastclipgen.generators.pixels import Pixels
 
 SEEDS = torch.tensor([3, 4])

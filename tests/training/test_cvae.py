@@ -74,6 +74,13 @@ def test_the_divergence_sets_in_slowly() -> None:
     assert [share(step) for step in (0, 1, 2, 5)] == pytest.approx([1 / 3, 2 / 3, 1, 1], abs=1e-4)
 
 
+def test_the_divergence_may_weigh_more_at_first_and_falls_in_equal_ratios() -> None:
+    made = task(beta=1e-3, beta_first=1.0, anneal=0.5)  # of 6 steps
+    assert [made.pressure(step) for step in (0, 1, 2, 5)] == pytest.approx([0.1, 0.01, 1e-3, 1e-3])
+    made = task(beta=0.0, beta_first=1.0, anneal=0.5)
+    assert [made.pressure(step) for step in (0, 1, 2, 5)] == pytest.approx([2 / 3, 1 / 3, 0, 0])
+
+
 def test_conditions_are_dropped_by_their_share() -> None:
     torch.manual_seed(1)
     n, share = 20_000, 0.2
