@@ -7,6 +7,8 @@ true from drawn at once. Here of CLIPs that are ResNets; features are not mixed 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -51,8 +53,8 @@ class ProjectedJudge(nn.Module):
         (eye,) = self._eye
         mean, std = (torch.tensor(three, device=pictures.device).view(3, 1, 1) for three in (eye.mean, eye.std))
         x = ((resized((pictures + 1) / 2, eye.image_size) - mean) / std).to(eye.dtype)
-        visual, found = eye.module.visual, []
-        x = visual.stem(x)
+        visual: Any = eye.module.visual
+        found, x = [], visual.stem(x)
         for name in LAYERS:
             x = getattr(visual, name)(x)
             found.append(x)

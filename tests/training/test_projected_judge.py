@@ -58,7 +58,7 @@ def test_it_teaches_the_generator_and_learns_from_its_own_loss(eye: FrozenPercep
     assert [g is None for g in gradients] == [False] * len(heads) + [True] * len(generator)
     task._judge = lambda *given: (torch.zeros(BATCH, 50), None)  # now the opinion is of the layers alone
     loss, _ = task.loss(0)
-    last = task.model.to_big.parametrizations.weight.original
+    last = dict(task.model.named_parameters())["to_big.parametrizations.weight.original"]
     gradients = torch.autograd.grad(loss, [*heads, last], allow_unused=True)
     assert all(g is None for g in gradients[:-1])
     assert gradients[-1] is not None
@@ -87,6 +87,6 @@ def test_another_kind_of_clip_is_refused() -> None:
         def encode_text(self, texts: list[str]) -> torch.Tensor:
             return torch.ones(len(texts), 4)
 
-    flat = FrozenPerceptor(Flat(), 8, (0.0,) * 3, (1.0,) * 3, "flat")
+    flat = FrozenPerceptor(Flat(), 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "flat")
     with pytest.raises(UserError, match="looks at the layers of a ResNet, and the CLIP 'flat' is none"):
         ProjectedJudge(flat)
