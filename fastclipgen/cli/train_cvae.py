@@ -54,6 +54,7 @@ def add_arguments(sub: argparse.ArgumentParser, conditional: bool = True) -> Non
         help="that weight at first; above --beta it teaches the decoder to listen to the condition before the latent",
     )  # fmt: skip
     add("anneal", 0.3, type=number, metavar="SHARE", help="of the steps in which it gets from there to --beta")
+    add("start", "random", metavar="PATH", help="weights to begin with, of a CVAE of the same geometry")
     add("perceptual", "none", choices=["none", "lpips"], help="a distance besides the error")
     add("perceptual-weights", None, type=Path, metavar="PATH", help="VGG16 and LPIPS weights (extra [train])")
     add("ema", 0.999, type=number, help="how slowly the average of weights follows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fastclipgen.perceptors.auto import resolve
 from fastclipgen.training import row_cache, token_cache
 from fastclipgen.training.clip_gen import ClipGenTask, Conditions, Pairs
 from fastclipgen.training.clip_gen_presets import preset
+from fastclipgen.training.start_weights import RANDOM, check_geometry
 from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.token_cache import TokenCache
 from fastclipgen.training.tokenizer import Tokenizer
@@ -28,7 +29,6 @@ from fastclipgen.weights.names import file_of
 from fastclipgen.weights.published import fetched
 
 BUILTIN = "builtin"
-RANDOM = "random"
 ENDLESS = 49_152  # pictures kept of a source without an end
 AT_ONCE = 256  # pictures of a source's step, and of a block of the cache
 
@@ -129,13 +129,7 @@ def geometry(asked: ClipGenOptions, tokenizer: Tokenizer) -> Geometry:
 def weights_of(path: str, shape: Geometry) -> Transformer:
     """The transformer in a file, to go on from. Raises UserError where it is of another geometry."""
     found = build(read_tensors(file_of(path, "start"), "the transformer"), f"'{path}'")
-    if found.geometry != shape:
-        wanted, got = (asdict(geometry) for geometry in (shape, found.geometry))
-        differing = [name for name in wanted if wanted[name] != got[name]]
-        raise UserError(
-            f"--start '{path}' has {', '.join(f'{name} {got[name]}' for name in differing)}, but this training is of "
-            f"{', '.join(f'{name} {wanted[name]}' for name in differing)}; give the options that it was trained with"
-        )
+    check_geometry(path, found.geometry, shape)
     return found
 
 

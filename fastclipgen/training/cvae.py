@@ -23,6 +23,7 @@ from fastclipgen.engine.compiled import Compiled, use_cache_folder
 from fastclipgen.models.about import About
 from fastclipgen.models.cvae import ClipCVAE, Geometry, divergence, sample
 from fastclipgen.models.cvae_dialects import KEY, build
+from fastclipgen.models.fingerprint import fingerprint
 from fastclipgen.models.wgan import Generator
 from fastclipgen.outputs.grid import contact_sheet
 from fastclipgen.training import processes
@@ -89,7 +90,8 @@ class CVAEOptions:
 class CVAETask:
     """A CVAE that learns the pictures of `told` on `device`, in bfloat16 where `bf16` says so.
 
-    names, clip: of the attributes and of the CLIP, for the file. compiled: by torch.compile.
+    names, clip: of the attributes and of the CLIP, for the file. start: weights to begin with, of the same geometry.
+    compiled: by torch.compile.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class CVAETask:
         names: tuple[str, ...] = (),
         clip: str = "",
         perceptual: Perceptual | None = None,
+        start: ClipCVAE | None = None,
         device: torch.device | None = None,
         bf16: bool = False,
         compiled: bool = False,
@@ -112,12 +115,16 @@ class CVAETask:
         self.device = device or torch.device("cpu")
         self.model = ClipCVAE(chosen.geometry)
         nn.init.constant_(self.model.fc_logvar.bias, QUIET)
+        if start is not None:
+            self.model.load_state_dict(start.state_dict())
         self.model.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self._encode, self._decode = self.model.encode, self.model.decode
         if compiled:
             use_cache_folder()
             self._encode, self._decode = Compiled(self._encode), Compiled(self._decode)
         settings = asdict(chosen) | {"attributes": list(names), "clip": clip, **told.identity()}
+        if start is not None:
+            settings["start"] = fingerprint(start)
         self.recipe = Recipe((0.9, 0.99), None, {}, Best("psnr_db"), self.sheet, settings)
         self.places = processes.places(options.batch)
 

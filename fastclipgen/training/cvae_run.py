@@ -13,13 +13,17 @@ import torch
 
 from fastclipgen.data.source import FOLDERS, open_source
 from fastclipgen.errors import UserError, unknown
-from fastclipgen.models.cvae import Decoder, Geometry, Range
+from fastclipgen.models.cvae import ClipCVAE, Decoder, Geometry, Range
+from fastclipgen.models.cvae_dialects import about, build
 from fastclipgen.perceptors.auto import resolve
 from fastclipgen.training.conditions import Conditioned, open_conditioned
 from fastclipgen.training.cvae import CVAEOptions, CVAETask, Told, Untold
 from fastclipgen.training.run import carry_out, check_alone, check_options, compiles, device_of, uses_bf16
+from fastclipgen.training.start_weights import RANDOM, check_geometry
 from fastclipgen.training.task import TrainOptions
 from fastclipgen.training.vq_losses import open_perceptual
+from fastclipgen.weights.checkpoint import read_metadata, read_tensors
+from fastclipgen.weights.names import file_of
 
 CONDITIONS = ("clip", "attributes", "both", "none")  # none: of a VAE
 SOURCES_UNTOLD = ("shapes", *FOLDERS, "cc")  # data.source.open_source has them
@@ -48,6 +52,7 @@ class Asked:
     reduction: str = "mean"
     beta: float | None = None
     beta_first: float = 0.0
+    start: str = RANDOM  # or PATH of a CVAE's weights
     anneal: float = 0.3
     condition_dropout: float = 0.1
     perceptual: str = "none"
@@ -110,6 +115,7 @@ def train_cvae(
         names=names,
         clip=chosen.clip if width else "",
         perceptual=open_perceptual(chosen.perceptual, chosen.perceptual_weights, place),
+        start=None if chosen.start == RANDOM else weights_of(chosen.start, geometry_of(chosen, len(names), width)),
         device=place,
         bf16=bf16,
         compiled=compiles(compile, steps, place),
@@ -117,6 +123,15 @@ def train_cvae(
     kind = chosen.data.partition(":")[0]
     record = {"model": model, "data": chosen.data, "precision": "bf16" if bf16 else "fp32", **task.recipe.settings}
     return carry_out(task, options, out, f"{kind}_{model}", record, tensorboard=tensorboard, fresh=fresh, quiet=quiet)
+
+
+def weights_of(path: str, geometry: Geometry) -> ClipCVAE:
+    """The network in a file. Raises UserError where it has another geometry."""
+    file = file_of(path, "start")
+    tensors = read_tensors(file, "the CVAE")
+    found = about(tensors, read_metadata(file), f"'{path}'")
+    check_geometry(path, found.geometry, geometry)
+    return build(tensors, found, f"'{path}'")
 
 
 def open_told(
