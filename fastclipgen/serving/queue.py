@@ -25,6 +25,9 @@ from fastclipgen.serving.live import Live
 from fastclipgen.serving.problems import NotFound, TooMany, WrongState
 from fastclipgen.serving.store import OVER, Row, State, Store
 
+TOO_LATE = "the run had taken its last step before this reached it; hand it in as a run of its own"
+"""Said of an update that is not taken any more."""
+
 
 def turns(waiting: Sequence[tuple[str, str]], served: Mapping[str, float]) -> list[str]:
     """The ids of `waiting` (id, client), which are in the order in which they came, in the order of their turns.
@@ -146,12 +149,16 @@ class Queue:
             live, self.live = self.live, None
             if live is None:
                 return
-            row = self.find(live.id)
+            row, late = self.find(live.id), live.desk.take()  # an update that nobody has seen any more
             if state is not None:
+                if late is not None:
+                    live.feed.publish("updated", experiment=late["experiment"], error=TOO_LATE)
                 self.store.end(row.number, state, time.time(), error)
                 self._say_over(row.id)
             else:
                 # what was asked for last holds, also where it was asked for after the run had stopped
+                if late is not None:
+                    self.store.change_settings(row.number, json.dumps(late))
                 self.store.move(row.number, "paused" if row.state == "paused" else "queued")
                 self._say(row.id)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from fastclipgen.serving.limits import Limits
 from fastclipgen.serving.problems import NotFound, TooMany, WrongState
-from fastclipgen.serving.queue import Queue, turns
+from fastclipgen.serving.queue import TOO_LATE, Queue, turns
 from fastclipgen.serving.store import Row, Store
 
 
@@ -122,3 +123,22 @@ def test_feeds_end_with_their_runs(queue: Queue) -> None:
     queue.cancel(run.id)
     assert feed.closed
     assert queue.feed(run.id).closed
+
+
+def test_an_update_that_comes_when_the_last_picture_is_done_is_answered(queue: Queue) -> None:
+    row = submit(queue, "a")
+    feed = queue.feed(row.id)
+    assert queue.next() is not None
+    queue.update(row.id, {"experiment": "epochs: 3"})
+    queue.finished("done")
+    told = [json.loads(data) for _, kind, data in feed._events if kind == "updated"]
+    assert told == [{"experiment": "epochs: 3", "error": TOO_LATE}]
+    assert queue.find(row.id).settings == "{}"
+
+
+def test_an_update_of_a_run_that_leaves_the_device_holds_when_it_begins_again(queue: Queue) -> None:
+    row = submit(queue, "a")
+    assert queue.next() is not None
+    queue.update(row.id, {"experiment": "epochs: 3"})
+    queue.finished(None)
+    assert json.loads(queue.find(row.id).settings) == {"experiment": "epochs: 3"}

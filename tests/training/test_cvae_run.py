@@ -55,6 +55,24 @@ def test_another_condition_is_another_run(tmp_path: Path) -> None:
         train_cvae(tmp_path, condition="attributes", beta=0.5, **settings)
 
 
+def test_a_run_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
+    settings = {"batch": 4, "size": 16, "channels": (8,), "latent": 4, "condition": "attributes", "quiet": True}
+    train_cvae(tmp_path / "first", steps=3, learning_rate=1e-2, **settings)
+    file = tmp_path / "first" / "shapes_cvae.safetensors"
+    still = {**settings, "steps": 1, "learning_rate": 1e-9}
+    train_cvae(tmp_path / "next", start=str(file), **still)
+    first, following = load_file(file), load_file(tmp_path / "next" / "shapes_cvae.safetensors")
+    learned = [name for name in first if name.endswith("weight")]
+    assert all((first[name] == following[name]).all() for name in learned)
+    train_cvae(tmp_path / "random", **still)
+    other = load_file(tmp_path / "random" / "shapes_cvae.safetensors")
+    assert not all((first[name] == other[name]).all() for name in learned)
+    with pytest.raises(UserError, match="made with another"):  # begun with other weights, it is another run
+        train_cvae(tmp_path / "next", **still)
+    with pytest.raises(UserError, match=r"has latent 4, but this training is of latent 5; give the options"):
+        train_cvae(tmp_path / "third", start=str(file), **{**still, "latent": 5})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
