@@ -19,9 +19,11 @@ FAST: dict[str, dict[str, Any]] = {
     "vae": {"steps": 40, "starts": 1024, "tracks": 4, "finalists": 2, "views": 4, "width": 128, "height": 128},
     "vqgan": {"steps": 40, "starts": 2048, "views": 6, "tracks": 2},
     "clip-gen": {"candidates": 16},
+    "cvae": {"starts": 256, "tracks": 2},
+    "gan": {"steps": 40, "starts": 512, "tracks": 2, "views": 4},
     "pixels": {"steps": 80, "starts": 1024, "views": 8, "width": 96, "height": 96},
 }
-WEIGHTS = [f"shapes_{name}.safetensors" for name in ("clip", "vae", "vqgan", "clip_gen", "gallery")]
+WEIGHTS = [f"shapes_{name}.safetensors" for name in ("clip", "vae", "vqgan", "clip_gen", "gallery", "cvae", "fastgan")]
 
 
 def draw(generator: str, prompts: int) -> Report:
@@ -59,3 +61,15 @@ def test_the_transformer_samples_colours_and_shapes() -> None:
     report = draw("clip-gen", 6)
     assert report.colours_right >= 5 / 6, report.markdown()
     assert report.shape_right >= 3 / 6, report.markdown()
+
+
+@pytest.mark.slow
+def test_the_cvae_hears_what_it_is_told() -> None:
+    report = draw("cvae", 6)
+    assert report.colours_right >= 4 / 6, report.markdown()
+
+
+@pytest.mark.slow
+def test_latents_of_the_gan_are_led_to_the_right_colours() -> None:
+    report = draw("gan", 6)
+    assert report.colours_right >= 3 / 6, report.markdown()

@@ -32,7 +32,7 @@ BETA = {"mean": 5e-4, "sum": 1.0}  # by the reduction
 
 @dataclass(frozen=True)
 class Asked:
-    """What `fastclipgen train cvae --help` calls the same, with its defaults: those of the built-in model."""
+    """What `fastclipgen train cvae --help` calls the same, with its defaults."""
 
     data: str = "shapes"
     size: int = 64

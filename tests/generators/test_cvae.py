@@ -113,7 +113,7 @@ def test_attributes_are_for_models_that_know_some() -> None:
         Cvae(16, 16, Trained(made(about.geometry), about), attributes=["a"])
 
 
-def test_none_ships_yet_or_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_one_that_ships(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fastclipgen.generators.cvae.WEIGHTS", "none.safetensors")
     with pytest.raises(UserError, match=r"no CVAE ships with this version; give one with --cvae PATH"):
         Cvae.check_weights("builtin")
