@@ -33,7 +33,7 @@ BUILTIN: dict[str, dict[str, Any]] = {
     "vqgan": {"size": 64, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.2,
               "schedule": "cosine:0.1", "constraints": ["colour_tv:3"], "starts": 4096, "tracks": 4},
     "autoencoder": {"size": 128, "steps": 150, "views": 16, "cutouts": "gentle"},
-    "gan": {"size": None, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.1, "schedule": "cosine:0.1",
+    "gan": {"size": None, "steps": 80, "views": 8, "cutouts": "gentle", "learning_rate": 0.03, "schedule": "cosine:0.1",
             "starts": 1024, "tracks": 4},
     "cvae": {"size": 64, "steps": 40, "views": 5, "cutouts": "gentle", "learning_rate": 0.15,
              "schedule": "cosine:0.1", "starts": 1024, "tracks": 4},
