@@ -166,6 +166,22 @@ def test_closing_the_page_ends_nothing(browser: Any, address: str) -> None:
         assert newest(address)["id"] == id
 
 
+def test_a_late_answer_does_not_undo_what_the_stream_told(page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/cancel", lambda route: held.append((route, route.fetch())))
+    write(page, LONG)
+    page.get_by_role("button", name="Start").click()
+    page.locator("#state", has_text="running").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.locator("#state", has_text="cancelled").wait_for()
+    [(route, answer)] = held
+    assert answer.json()["state"] == "running"  # as it was when the request came
+    with page.expect_response("**/cancel"):
+        route.fulfill(response=answer)
+    page.wait_for_timeout(300)
+    assert page.locator("#state").inner_text() == "cancelled"
+
+
 def test_zoom_tiles_and_comparison(page: Any, address: str) -> None:
     write(page, tiny(resolution="32 32", epochs=9000))
     page.get_by_role("button", name="Start").click()

@@ -80,9 +80,12 @@ export class RunView {
     if (signal.aborted) this.look(); // another run was opened meanwhile
   }
 
-  // pause, resume or cancel.
+  // pause, resume or cancel. The answer says how the run was then; the stream, which may be quicker, how it is now.
   async ask(what) {
-    this.run = await send("POST", `/api/runs/${this.id}/${what}`);
+    const { signal } = this.stop;
+    const told = await send("POST", `/api/runs/${this.id}/${what}`);
+    if (signal.aborted || this.over) return;
+    this.run = told;
     this.changed(this.run, this.progress);
   }
 
