@@ -9,15 +9,15 @@ How often: at most `RATE` times a second, and no more of the drawing thread's ti
 
 from __future__ import annotations
 
-import io
+import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from fastclipgen.engine.engine import StepInfo
@@ -26,6 +26,7 @@ from fastclipgen.engine.readback import Readback
 RATE = 10.0  # times a second
 SHARE = 0.01  # of the drawing thread's time
 _LEAD = 2  # copies under way
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Snapshot(NamedTuple):
@@ -130,7 +131,18 @@ class Gallery:
 
 
 def encode_fast(pixels: np.ndarray) -> bytes:
-    """uint8 [H, W, 3] as PNG, quickly rather than small: it is looked at for a tenth of a second."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    """uint8 [H, W, 3] as a PNG that is not compressed: it is looked at for a tenth of a second, mostly on the same
+    machine, and compressing it takes twenty times as long, of processors that draw (docs/performance-log.md). Pillow
+    cannot leave out the choice of filters, which is most of that."""
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each begins with its filter: 0, none
+    rows[:, 1:] = pixels.reshape(height, -1)
+    header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
+    return _SIGNATURE + b"".join(
+        _chunk(kind, content)
+        for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b""))
+    )
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
