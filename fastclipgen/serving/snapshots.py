@@ -140,7 +140,7 @@ def encode_fast(pixels: np.ndarray) -> bytes:
     header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
     return _SIGNATURE + b"".join(
         _chunk(kind, content)
-        for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b""))
+        for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 0)), (b"IEND", b""))
     )
 
 

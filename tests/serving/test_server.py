@@ -56,7 +56,7 @@ def test_fifty_clients_at_once(tmp_path: Path, record_property: Any) -> None:
     assert {kind: len(times) for kind, times in waits.items()} == {
         "submit": CLIENTS, "status": CLIENTS * POLLS, "result": CLIENTS,
     }  # fmt: skip
-    for kind, times in (*waits.items(), ("all", [one for times in waits.values() for one in times])):
+    for kind, times in (*waits.items(), ("all", [one for several in waits.values() for one in several])):
         p50, p99 = 1000 * np.percentile(times, [50, 99])
         record_property(kind, [len(times), round(p50), round(p99)])
         print(f"| {kind} | {len(times)} | {p50:.0f} ms | {p99:.0f} ms | 0 |")  # the table of docs/api.md
