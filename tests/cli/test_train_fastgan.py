@@ -37,7 +37,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_every_option_arrives(cli: Callable, trained: list[dict[str, Any]], folder: Path) -> None:
     given = {
         "--data": "folder:x", "--size": "128", "--out": "here", "--steps": "9", "--batch": "2", "--channels": "32",
-        "--judge-channels": "24", "--latent": "9", "--augment": "cutout", "--reconstruction": "8.0",
+        "--judge-channels": "24", "--projected": "0.5", "--latent": "9", "--augment": "cutout",
         "--learning-rate": "0.5", "--perceptual": "lpips", "--perceptual-weights": "vgg.pth", "--ema": "0.9",
         "--seed": "3", "--threads": "1", "--device": "cpu", "--precision": "fp32", "--compile": "off",
         "--evaluate-every": "4", "--save-every": "5",
