@@ -38,7 +38,8 @@ def test_every_option_arrives(cli: Callable, trained: list[dict[str, Any]], fold
     given = {
         "--data": "folder:x", "--size": "128", "--out": "here", "--steps": "9", "--batch": "2", "--channels": "32",
         "--judge-channels": "24", "--projected": "0.5", "--latent": "9", "--augment": "cutout",
-        "--reconstruction": "8.0", "--learning-rate": "0.5", "--perceptual": "lpips", "--perceptual-weights": "vgg.pth", "--ema": "0.9",
+        "--reconstruction": "8.0",
+        "--learning-rate": "0.5", "--perceptual": "lpips", "--perceptual-weights": "vgg.pth", "--ema": "0.9",
         "--seed": "3", "--threads": "1", "--device": "cpu", "--precision": "fp32", "--compile": "off",
         "--evaluate-every": "4", "--save-every": "5",
     }  # fmt: skip
