@@ -18,10 +18,12 @@ from fastclipgen import __version__
 from fastclipgen.serving import answers, events, models
 from fastclipgen.serving.answers import ALWAYS, EVENTS, PNG, problems
 from fastclipgen.serving.asking import Id, Index, client_of, told
+from fastclipgen.serving.course import Course
 from fastclipgen.serving.experiment_routes import add_experiments
 from fastclipgen.serving.limits import Limits
 from fastclipgen.serving.problems import NotFound, TooMany, WrongState
 from fastclipgen.serving.queue import Queue
+from fastclipgen.serving.snapshots import encode_fast
 from fastclipgen.serving.store import OVER, Row, State
 from fastclipgen.serving.streams import events_of
 from fastclipgen.serving.worker import Makes
@@ -110,13 +112,14 @@ def _add_pictures(app: FastAPI, queue: Queue) -> None:
     @app.get("/api/runs/{id}/picture", responses=problems(404) | seen, response_class=Response, tags=["pictures"])
     def newest(id: Id, request: Request, index: Index = 0, start: bool = False) -> Response:
         """The picture as it is now: the finished one, or the newest snapshot, of which there are at most ten a
-        second. start: instead the first snapshot that there was, of a run on the device."""
+        second. start: instead the first snapshot that there was."""
         row, live = queue.find(id), queue.live
         if start:
             first = live.gallery.start(index) if live is not None and live.id == id else None
-            if first is None:
-                raise NotFound(f"the first snapshot of picture {index} of the run '{id}' is gone")
-            return answers.picture(request, *first)
+            content = Course(queue.folder / row.id).start(index) if first is None else encode_fast(first)
+            if content is None:
+                raise NotFound(f"there is no first snapshot of picture {index} of the run '{id}'")
+            return answers.picture(request, f"start-{index}", content)
         if (found := _finished(queue, row, index, request)) is not None:
             return found
         snapshot = live.gallery.png(index) if live is not None and live.id == id else None

@@ -16,6 +16,7 @@ from fastclipgen.experiments.stored import prompt_of
 from fastclipgen.serving import models
 from fastclipgen.serving.answers import PNG, problems
 from fastclipgen.serving.asking import Id, Index, client_of, told
+from fastclipgen.serving.course import Course
 from fastclipgen.serving.experiment_reading import check_goes_on, is_experiment
 from fastclipgen.serving.problems import NotFound, WrongState
 from fastclipgen.serving.queue import Queue
@@ -72,10 +73,11 @@ def add_experiments(app: FastAPI, queue: Queue, maker: Makes) -> None:
 def _add_looks(app: FastAPI, queue: Queue) -> None:
     @app.get("/api/runs/{id}/figures", responses=problems(404), tags=["experiments"])
     def figures(id: Id) -> models.Course:
-        """The figures so far of an experiment on the device; of others there are none. The event `figures` has the
-        next ones."""
+        """The figures of an experiment: so far, if it is on the device, where the event `figures` has the next ones, or
+        as they were kept when it was over."""
         row, live = queue.find(id), queue.live
-        points = live.desk.points if live is not None and live.id == row.id else []
+        on_device = live is not None and live.id == row.id
+        points = live.desk.points if live is not None and on_device else Course(queue.folder / row.id).figures()
         return models.Course(points=[models.Figures(**point) for point in points])
 
     seen = {200: {"content": PNG, "description": "the frames side by side, one row for each eight"}}

@@ -79,7 +79,7 @@ class Figures(BaseModel):
 
 
 class Course(BaseModel):
-    """The figures of a run on the device so far."""
+    """The figures of a run, the newest last."""
 
     points: list[Figures]
 

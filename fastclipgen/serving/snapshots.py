@@ -112,11 +112,11 @@ class Gallery:
                 self._encoded[index] = encode_fast(newest.pixels[index - newest.first])
             return tag, self._encoded[index]
 
-    def start(self, index: int) -> tuple[str, bytes] | None:
-        """As `png`, of the first snapshot that there was of the picture."""
+    def start(self, index: int) -> np.ndarray | None:
+        """The first snapshot that there was of the picture, uint8 [H, W, 3]."""
         with self._turn:
             found = next((one for one in self._start.values() if self._has(one, index)), None)
-        return None if found is None else (f"start-{index}", encode_fast(found.pixels[index - found.first]))
+        return None if found is None else found.pixels[index - found.first]
 
     def now(self, index: int) -> tuple[int, np.ndarray] | None:
         """The newest step of a picture and its pixels, uint8 [H, W, 3]."""

@@ -13,6 +13,7 @@ from fastclipgen.errors import UserError
 from fastclipgen.outputs.atomic import replace_file
 from fastclipgen.outputs.images import encode
 from fastclipgen.result import Result
+from fastclipgen.serving.course import Course
 from fastclipgen.serving.desk import Desk
 from fastclipgen.serving.experiment_reading import ExperimentReader
 from fastclipgen.serving.experiment_work import ExperimentWork
@@ -56,6 +57,8 @@ class Worker(threading.Thread):
             except Exception:  # one run must not end the server
                 _log.exception("run %s broke", row.id)
                 state, error = "failed", "the server failed to draw this run; its log says why"
+            if state is not None:
+                self._course(row).keep_figures(live.desk.points)
             self._queue.finished(state, error)
             _log.info("run %s: %s", row.id, state or "left the device")
 
@@ -75,6 +78,8 @@ class Worker(threading.Thread):
                 self._update(row, work, asked, live)
                 continue
             store.keep(row.number, [self._written(row, result) for result in batch])
+            starts = ((result.index, live.gallery.start(result.index)) for result in batch)
+            self._course(row).keep_starts((index, pixels) for index, pixels in starts if pixels is not None)
             live.first += len(batch)
             broken += sum(not result.finite for result in batch)
             for result in batch:
@@ -98,6 +103,9 @@ class Worker(threading.Thread):
         except UserError as mistake:
             error = self._maker.as_asked(str(mistake))
         live.feed.publish("updated", experiment=asked["experiment"], error=error)
+
+    def _course(self, row: Row) -> Course:
+        return Course(self._queue.folder / row.id)
 
     def _written(self, row: Row, result: Result) -> Kept:
         """The picture's file is there before the store knows of it. After a kill in between it is drawn and written

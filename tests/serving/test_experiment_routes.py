@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -72,6 +73,11 @@ def test_an_experiment_that_is_changed_while_it_runs(http: httpx.Client, folder:
     short = changed.replace("9000", "5")
     http.put(f"/api/runs/{id}/experiment", json={"text": short})
     wait_until(lambda: run_of(http, id)["state"] == "done", 60)
+
+    # how it went is kept
+    assert http.get(f"/api/runs/{id}/figures").json()["points"][: len(points)] == points
+    kept = http.get(f"/api/runs/{id}/picture?start=true").content
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(kept))), np.asarray(Image.open(io.BytesIO(start))))
 
     [picture] = run_of(http, id)["pictures"]
     assert picture["prompt"] == "a red circle"

@@ -164,6 +164,15 @@ def test_closing_the_page_ends_nothing(browser: Any, address: str) -> None:
         page.get_by_role("button", name="History").click()
         page.locator(".runs img:visible").first.wait_for()
         assert newest(address)["id"] == id
+    with opened(browser, address) as page:  # how it went is still to be seen
+        page.get_by_role("button", name="History").click()
+        page.get_by_role("button", name="Open").first.click()
+        page.locator("#state", has_text="cancelled").wait_for()
+        page.locator("output[data-of=loss]").filter(has_text=".").wait_for()
+        page.get_by_role("combobox", name="Compare with").focus()
+        page.locator("option[value=start]").wait_for(state="attached")
+        page.get_by_role("combobox", name="Compare with").select_option("start")
+        page.locator(".above").wait_for()
 
 
 def test_a_late_answer_does_not_undo_what_the_stream_told(page: Any) -> None:

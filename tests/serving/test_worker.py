@@ -37,7 +37,7 @@ def test_pictures_that_are_there_are_not_drawn_again(queue: Queue, tmp_path: Pat
     draw(queue, Fake(), row.id)
     kept = queue.store.pictures(row.number)
     assert [(one.index, one.facts == '{"kept": true}') for one in kept] == [(0, True), (1, False), (2, False)]
-    assert sorted(file.name for file in (tmp_path / row.id).iterdir()) == ["0001-a-fox-2.png", "0002-a-fox-3.png"]
+    assert sorted(file.name for file in (tmp_path / row.id).glob("*.png")) == ["0001-a-fox-2.png", "0002-a-fox-3.png"]
 
 
 def test_a_file_that_a_kill_left_unknown_is_written_again(queue: Queue, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_file_that_a_kill_left_unknown_is_written_again(queue: Queue, tmp_path
     (tmp_path / row.id).mkdir()
     (tmp_path / row.id / "0000-a-fox-1.png").write_bytes(b"half of it")
     draw(queue, Fake(), row.id)
-    [file] = (tmp_path / row.id).iterdir()
+    [file] = (tmp_path / row.id).glob("*.png")
     assert file.read_bytes().startswith(b"\x89PNG")
 
 

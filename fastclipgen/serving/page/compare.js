@@ -22,7 +22,7 @@ export class Compare {
     const others = runs.filter((run) => run.id !== this.view.id && run.pictures.length);
     this.select.replaceChildren(
       new Option("nothing", ""),
-      ...(this.view.run?.progress || this.view.progress ? [new Option("the start", "start")] : []),
+      ...(this.view.progress || this.view.run?.pictures.length ? [new Option("the start", "start")] : []),
       ...others.map((run) => new Option(`${run.number}: ${nameOf(run)}`, run.id)),
     );
     this.select.value = value;
