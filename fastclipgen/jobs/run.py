@@ -113,11 +113,24 @@ def draw_batch(
             watch = Watch(lambda info: None, look, notice, interrupted)
             work(folder, devices[0], watch, partial(Painter, trust_gan=engine.trust_gan))
         else:
+            _tell_of_shared_processors(devices, notice)
             _in_processes(folder, engine, look, interrupted)
         look()
         manifest.rewrite(folder, store)
     finally:
         store.close()
+
+
+def _tell_of_shared_processors(devices: Sequence[str | None], notice: Callable[[str], None]) -> None:
+    """Processes are not given fewer threads each: rounding, and so bytes, would differ from those of one process."""
+    from fastclipgen.engine.device import resolve_device
+
+    count = sum(resolve_device(device or "auto").type == "cpu" for device in devices)
+    if count > 1:
+        notice(
+            f"{count} processes share the processors that one would use all of, which is mostly slower; draw with one, "
+            "or add --devices with a GPU for each"
+        )
 
 
 def _in_processes(folder: Path, engine: Engine, look: Callable[[], object], interrupted: Callable[[], bool]) -> None:

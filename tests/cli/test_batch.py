@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from .conftest import SMALL, Done
@@ -94,6 +95,7 @@ def test_two_processes_draw_one_batch(cli: Callable[..., Done], folder: Path) ->
     done = cli("batch", "p.txt", "-o", "out", "--workers", "2", "--clip", "builtin", "-n", "2", *quick)
     assert done.code == 0, done.err
     assert "2 of 2 pictures are done" in cli("batch", "--status", "out").out
+    assert ("2 processes share the processors" in done.err) == (not torch.cuda.is_available())
 
 
 def test_the_order_of_rows_changes_no_deterministic_picture(cli: Callable[..., Done], folder: Path) -> None:
