@@ -18,7 +18,6 @@ from fastclipgen import __version__
 from fastclipgen.serving import answers, events, models
 from fastclipgen.serving.answers import ALWAYS, EVENTS, PNG, problems
 from fastclipgen.serving.asking import Id, Index, client_of, told
-from fastclipgen.serving.course import Course
 from fastclipgen.serving.experiment_routes import add_experiments
 from fastclipgen.serving.limits import Limits
 from fastclipgen.serving.problems import NotFound, TooMany, WrongState
@@ -26,6 +25,7 @@ from fastclipgen.serving.queue import Queue
 from fastclipgen.serving.snapshots import encode_fast
 from fastclipgen.serving.store import OVER, Row, State
 from fastclipgen.serving.streams import events_of
+from fastclipgen.serving.trace import Trace
 from fastclipgen.serving.worker import Makes
 
 PAGE = 50  # runs, where the client does not say
@@ -116,7 +116,7 @@ def _add_pictures(app: FastAPI, queue: Queue) -> None:
         row, live = queue.find(id), queue.live
         if start:
             first = live.gallery.start(index) if live is not None and live.id == id else None
-            content = Course(queue.folder / row.id).start(index) if first is None else encode_fast(first)
+            content = Trace(queue.folder / row.id).start(index) if first is None else encode_fast(first)
             if content is None:
                 raise NotFound(f"there is no first snapshot of picture {index} of the run '{id}'")
             return answers.picture(request, f"start-{index}", content)

@@ -16,13 +16,13 @@ from fastclipgen.experiments.stored import prompt_of
 from fastclipgen.serving import models
 from fastclipgen.serving.answers import PNG, problems
 from fastclipgen.serving.asking import Id, Index, client_of, told
-from fastclipgen.serving.course import Course
 from fastclipgen.serving.experiment_reading import check_goes_on, is_experiment
 from fastclipgen.serving.problems import NotFound, WrongState
 from fastclipgen.serving.queue import Queue
 from fastclipgen.serving.saving import FILE, save
 from fastclipgen.serving.snapshots import encode_fast
 from fastclipgen.serving.store import Row
+from fastclipgen.serving.trace import Trace
 from fastclipgen.serving.worker import Makes
 
 _PATIENCE = 10.0  # seconds for a step to come
@@ -77,7 +77,7 @@ def _add_looks(app: FastAPI, queue: Queue) -> None:
         as they were kept when it was over."""
         row, live = queue.find(id), queue.live
         on_device = live is not None and live.id == row.id
-        points = live.desk.points if live is not None and on_device else Course(queue.folder / row.id).figures()
+        points = live.desk.points if live is not None and on_device else Trace(queue.folder / row.id).figures()
         return models.Course(points=[models.Figures(**point) for point in points])
 
     seen = {200: {"content": PNG, "description": "the frames side by side, one row for each eight"}}

@@ -13,7 +13,6 @@ from fastclipgen.errors import UserError
 from fastclipgen.outputs.atomic import replace_file
 from fastclipgen.outputs.images import encode
 from fastclipgen.result import Result
-from fastclipgen.serving.course import Course
 from fastclipgen.serving.desk import Desk
 from fastclipgen.serving.experiment_reading import ExperimentReader
 from fastclipgen.serving.experiment_work import ExperimentWork
@@ -21,6 +20,7 @@ from fastclipgen.serving.live import Live
 from fastclipgen.serving.models import Picture
 from fastclipgen.serving.queue import Queue
 from fastclipgen.serving.store import Kept, Row, State
+from fastclipgen.serving.trace import Trace
 from fastclipgen.serving.work import Work, file_name
 
 _log = logging.getLogger("fastclipgen.serving")
@@ -58,7 +58,7 @@ class Worker(threading.Thread):
                 _log.exception("run %s broke", row.id)
                 state, error = "failed", "the server failed to draw this run; its log says why"
             if state is not None:
-                self._course(row).keep_figures(live.desk.points)
+                self._trace(row).keep_figures(live.desk.points)
             self._queue.finished(state, error)
             _log.info("run %s: %s", row.id, state or "left the device")
 
@@ -79,7 +79,7 @@ class Worker(threading.Thread):
                 continue
             store.keep(row.number, [self._written(row, result) for result in batch])
             starts = ((result.index, live.gallery.start(result.index)) for result in batch)
-            self._course(row).keep_starts((index, pixels) for index, pixels in starts if pixels is not None)
+            self._trace(row).keep_starts((index, pixels) for index, pixels in starts if pixels is not None)
             live.first += len(batch)
             broken += sum(not result.finite for result in batch)
             for result in batch:
@@ -104,8 +104,8 @@ class Worker(threading.Thread):
             error = self._maker.as_asked(str(mistake))
         live.feed.publish("updated", experiment=asked["experiment"], error=error)
 
-    def _course(self, row: Row) -> Course:
-        return Course(self._queue.folder / row.id)
+    def _trace(self, row: Row) -> Trace:
+        return Trace(self._queue.folder / row.id)
 
     def _written(self, row: Row, result: Result) -> Kept:
         """The picture's file is there before the store knows of it. After a kill in between it is drawn and written

@@ -1,4 +1,4 @@
-"""How a run went, kept beside its pictures in the folder `course`: its figures and the first snapshot of each picture.
+"""How a run went, kept beside its pictures in the folder `trace`: its figures and the first snapshot of each picture.
 
 A nicety: a disk that takes no more of it fails no run, whose pictures are there already. Knows no HTTP.
 """
@@ -20,11 +20,11 @@ from fastclipgen.outputs.images import encode
 _log = logging.getLogger("fastclipgen.serving")
 
 
-class Course:
+class Trace:
     """folder: of the run."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "course"
+        self._folder = folder / "trace"
 
     def keep_starts(self, starts: Iterable[tuple[int, np.ndarray]]) -> None:
         """starts: indices of pictures and their first snapshots, uint8 [H, W, 3]."""
