@@ -27,7 +27,7 @@ th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
 .row { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 45%), 1fr)); }
 figure { margin: 0; background: var(--card); border-radius: 8px; overflow: hidden; }
-figure img, .none { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; }
+figure img, .none { display: block; width: 100%; height: auto; aspect-ratio: 1; object-fit: contain; }
 .none { display: grid; place-items: center; color: var(--soft); }
 figcaption { padding: .4rem .6rem .55rem; font-size: .85rem; }
 figcaption b { display: block; }

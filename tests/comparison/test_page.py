@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fastclipgen.comparison import page_parts, sheet
 from fastclipgen.comparison.entries import Entry
@@ -17,6 +19,8 @@ from fastclipgen.comparison.page import page_of
 from fastclipgen.comparison.plan import KEY, Plan
 from fastclipgen.comparison.rows import Picture, summarize
 from fastclipgen.comparison.sheet import SIDE, fitted, label, sheet_of, turned
+
+from ..chromium import browsing, needed
 
 EVIL = "<script>alert('x')</script>\"&"
 RED, GREEN = (250, 0, 0), (0, 250, 0)
@@ -157,3 +161,21 @@ console.log(JSON.stringify(seen));
     program = stub.replace("ROWS", json.dumps(rows)).replace("SCRIPT", page_parts.SCRIPT)
     done = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == ["cba", "bca", "cba"]
+
+
+@needed
+@pytest.mark.slow
+def test_pictures_are_shown_alike_whatever_their_size(tmp_path: Path) -> None:
+    plan = replace(plan_of(2, 1), folder=tmp_path)
+    pictures = [*pictures_of(plan, 8, 8)[:1], *pictures_of(plan, 192, 192)[1:]]
+    for one in pictures:
+        assert one.pixels is not None
+        one.slot.path.parent.mkdir(parents=True)
+        Image.fromarray(one.pixels).save(one.slot.path)
+    (tmp_path / "index.html").write_text(page(plan, pictures), encoding="utf-8")
+    with browsing() as browser:
+        shown = browser.new_page(viewport={"width": 1200, "height": 800})
+        shown.goto((tmp_path / "index.html").as_uri())
+        sizes = shown.locator("figure img").evaluate_all("all => all.map(one => [one.offsetWidth, one.offsetHeight])")
+    assert sizes[0] == sizes[1]
+    assert sizes[0][0] == sizes[0][1] > 100

@@ -1,34 +1,20 @@
-"""The studio in Debian's Chromium, driven by Playwright."""
+"""The studio in a browser."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from ..chromium import PATIENCE
 
-FOUND = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needed = pytest.mark.skipif(FOUND is None, reason="chromium: there is none; install Debian's package 'chromium'")
 EXPECTED = (
     # a picture that is asked for before there is one
     "Failed to load resource: the server responded with a status of 404",
     # Chromium gives what is written over a selection the look of that, which the page's policy forbids it
     "Applying inline style violates",
 )
-PATIENCE = 60_000  # ms: the machine may have much else to do
-
-
-@contextmanager
-def browsing() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=FOUND, args=["--no-sandbox"], timeout=PATIENCE)
-        yield browser
-        browser.close()
 
 
 @contextmanager

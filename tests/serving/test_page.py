@@ -14,7 +14,8 @@ from PIL import Image
 from fastclipgen.jobs.store import Finished, Store
 from fastclipgen.outputs.metadata import read_metadata
 
-from .chromium import browsing, needed, opened, saved_files, text_of, write
+from ..chromium import browsing, needed
+from .chromium import opened, saved_files, text_of, write
 from .drawing import TOKEN, Fake, served, wait_until
 from .recipes import TINY, tiny
 from .test_batches import batch
