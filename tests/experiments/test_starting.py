@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from PIL import Image
 
 from fastclipgen.errors import UserError
 from fastclipgen.experiments.drawing import Drawing
@@ -59,6 +62,14 @@ def test_figures_are_spread_as_noise_is(pattern: str) -> None:
     assert pictures.std() == pytest.approx(0.1, abs=0.01)
     whole = beginning(Init(std=(SPREAD,) * 3, pattern=pattern), SEEDS, 24, 24, print)
     torch.testing.assert_close(whole, figure_on_ground(SEEDS, 24, 24, pattern == "blob"))
+
+
+def test_every_picture_of_a_batch_begins_with_the_image(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), (255, 51, 0)).save(tmp_path / "red.png")
+    given = Init(image=str(tmp_path / "red.png"), mean=(0.1,) * 3, std=(0.5,) * 3)
+    made = beginning(given, SEEDS, 16, 24, print)
+    assert made.shape == (2, 3, 16, 24)
+    torch.testing.assert_close(made, torch.tensor([0.6, 0.2, 0.1]).view(3, 1, 1).expand_as(made))
 
 
 def test_many_starts_of_a_given_picture_are_refused() -> None:
