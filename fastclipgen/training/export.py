@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
+
+from fastclipgen.outputs.atomic import replace_file
 
 
 def save_half(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write the tensors, floats as fp16; metadata: texts for the file's head."""
+    """Write the tensors, floats as fp16; metadata: texts for the file's head. A file that is there is replaced, whole
+    or not at all, and others may read it as the umask says (safetensors' own writing lets the owner alone). Raises
+    UserError where it cannot be written."""
     halves = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in tensors.items()}
-    save_file(halves, path, metadata)
+    content = save(halves, metadata)
+    replace_file(path, lambda file: file.write(content))
 
 
 def whiten(means: Tensor, variances: Tensor) -> dict[str, Tensor]:

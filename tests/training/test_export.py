@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import torch
@@ -61,3 +63,19 @@ def test_save_half_keeps_whole_numbers(tmp_path: Path) -> None:
     assert found["w"].dtype == torch.float16
     assert found["w"].shape == (4, 3)
     assert found["n"].tolist() == [70000]
+
+
+def test_weights_replace_others_and_may_be_read_as_the_umask_says(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"old")
+    before = os.umask(0o022)
+    try:
+        save_half({"w": torch.ones(2)}, path, {"made": "by hand"})
+    finally:
+        os.umask(before)
+    assert load_file(path)["w"].tolist() == [1, 1]
+    assert [one.name for one in tmp_path.iterdir()] == ["x.safetensors"]
+    if os.name == "posix":
+        path.unlink()
+        save_half({"w": torch.ones(2)}, path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~before
