@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from fastclipgen.cli.generate import add_setting_arguments, values_of
 from fastclipgen.cli.parser import whole
 from fastclipgen.cli.report import Reporter
-from fastclipgen.cli.stop import Stop
 from fastclipgen.errors import UserError
+from fastclipgen.stop import Stop
 
 if TYPE_CHECKING:
     from fastclipgen.jobs.run import Opened, Settled

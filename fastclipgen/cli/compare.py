@@ -115,11 +115,11 @@ class _Progress:
 
 
 def run(args: argparse.Namespace) -> int:
-    from fastclipgen.cli.stop import Stop  # all of this loads torch
     from fastclipgen.comparison import entries as made
     from fastclipgen.comparison.compare import compare
     from fastclipgen.comparison.plan import Plan, put_aside
     from fastclipgen.comparison.reports import RECORD, TABLE
+    from fastclipgen.stop import Stop  # all of this loads torch
 
     prompts = [*args.prompts, *(read_prompts(args.prompts_file) if args.prompts_file else [])]
     if not prompts:

@@ -51,8 +51,8 @@ def _draw(args: argparse.Namespace) -> tuple[dict[str, list[Path]], int]:
     """The pictures of each generator, and the exit code of a run that was interrupted, else 0."""
     from fastclipgen.cli.report import Reporter
     from fastclipgen.cli.session import memory_errors
-    from fastclipgen.cli.stop import Stop
     from fastclipgen.evaluation.generated import draw_set
+    from fastclipgen.stop import Stop
 
     prompts, settings = _prompts(args), _settings(args)
     reporter = Reporter(0, args.quiet, False)

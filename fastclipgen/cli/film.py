@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from fastclipgen.cli.generate import add_setting_arguments, config_of
 from fastclipgen.cli.parser import number, whole
 from fastclipgen.cli.report import Reporter
-from fastclipgen.cli.stop import Stop
 from fastclipgen.errors import UserError
+from fastclipgen.stop import Stop
 
 if TYPE_CHECKING:
     from fastclipgen.film.plans import Plan

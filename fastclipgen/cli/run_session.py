@@ -8,12 +8,12 @@ from typing import Any
 
 from fastclipgen.cli.report import Reporter
 from fastclipgen.cli.run_files import RunFiles
-from fastclipgen.cli.stop import Stop
 from fastclipgen.cli.tally import Tally
 from fastclipgen.config.resources import memory_errors
 from fastclipgen.experiments.experiment import Experiment
 from fastclipgen.experiments.job import ExperimentJob
 from fastclipgen.experiments.planning import LESS_MEMORY
+from fastclipgen.stop import Stop
 from fastclipgen.weights.transfer import bars
 
 STATISTICS_EVERY = 4.0  # seconds

@@ -9,11 +9,11 @@ from typing import Any
 from fastclipgen.api import Job, make_job
 from fastclipgen.cli.files import Files
 from fastclipgen.cli.report import Reporter
-from fastclipgen.cli.stop import Stop
 from fastclipgen.cli.tally import Tally
 from fastclipgen.clip_gen.job import SampleJob
 from fastclipgen.config.resources import memory_errors
 from fastclipgen.config.run import RunConfig
+from fastclipgen.stop import Stop
 from fastclipgen.weights.transfer import bars
 
 

@@ -1,14 +1,17 @@
 """The one training loop: AdamW, warm-up and cosine, EMA, exact resume, metrics. Knows nothing of any model or data set.
 
-Checkpoints are written beside the metrics, atomically, and on Ctrl-C. Several processes (training/processes.py) share
-each step's batch; the first one alone evaluates and writes.
+Checkpoints are written beside the metrics, atomically, and on Ctrl-C or SIGTERM after the step at hand. Several
+processes (training/processes.py) share each step's batch; the first one alone evaluates and writes.
 """
 
 from __future__ import annotations
 
 import math
+import signal
+import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +23,7 @@ from tqdm import tqdm
 
 from fastclipgen.errors import UserError
 from fastclipgen.outputs.atomic import writing_errors
+from fastclipgen.stop import Stop
 from fastclipgen.training import processes
 from fastclipgen.training.files import add_metrics, forget_metrics_after, save_atomically, save_picture
 from fastclipgen.training.steps import learning_rate, seeded
@@ -47,6 +51,7 @@ class Training:
         self.average = deepcopy(task.model).eval().requires_grad_(False)
         self.step = 0
         self.best: float | None = None
+        self._torn = False  # whether some networks have taken a step that is not done
         self.writes = processes.rank() == 0
         with writing_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -133,6 +138,7 @@ class Training:
             norms = self._move(loss, together)
         self.step += 1
         self._update_average()
+        self._torn = False
         return {"loss": loss.detach(), "gradient_norm": norms[0], **values, **said}
 
     @property
@@ -146,6 +152,7 @@ class Training:
         for optimizer in optimizers:
             trained = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
             processes.average(p.grad for p in trained if p.grad is not None)
+            self._torn = True
             norms.append(nn.utils.clip_grad_norm_(trained, self.options.clip_norm).detach())
             optimizer.step()
         for optimizer in self._optimizers:
@@ -154,12 +161,15 @@ class Training:
 
     def run(self, quiet: bool = False) -> dict[str, float]:
         """Train to the end and return the metrics of the averaged weights on held-out data; {} where another process
-        measures them."""
+        measures them. Ctrl-C ends it by KeyboardInterrupt, SIGTERM by SystemExit, both after the step at hand; where
+        several processes train, which would wait for one another, at once."""
         options, started, metrics = self.options, time.perf_counter(), {}
         silent = quiet or not self.writes
+        stop = Stop(lambda line: None if silent else tqdm.write(line, file=sys.stderr))
+        bars = tqdm(total=options.steps, initial=self.step, disable=silent, smoothing=0.05, mininterval=2)
         try:
-            with tqdm(total=options.steps, initial=self.step, disable=silent, smoothing=0.05, mininterval=2) as bar:
-                while self.step < options.steps:
+            with stop if processes.count() == 1 else nullcontext(), bars as bar:
+                while self.step < options.steps and not stop.asked:
                     values = self.run_step()
                     bar.update()
                     if self.step % 50 == 0 or self.step == options.steps:
@@ -171,7 +181,10 @@ class Training:
                     if self.step % options.save_every == 0:
                         self.save()
         finally:
-            self.save()
+            if not self._torn:  # else some of the networks have taken a step that others have not: the last one counts
+                self.save()
+        if stop.asked:
+            raise KeyboardInterrupt if stop.signal == signal.SIGINT else SystemExit(stop.exit_code)
         return metrics or (self.task.evaluate(self.average) if self.writes else {})
 
     def _read(self, values: dict[str, Tensor]) -> dict[str, float]:

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageSequence
 
-from fastclipgen.cli.stop import Stop
 from fastclipgen.outputs.metadata import read_metadata
+from fastclipgen.stop import Stop
 
 LONG = [
     "--clip",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +80,38 @@ def test_a_resumed_run_is_the_uninterrupted_run(tmp_path: Path) -> None:
     assert same_state(whole.average, second.average)
     assert lines(tmp_path / "whole") == lines(tmp_path / "parts")
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+class Signalled(Line):
+    """Gets a signal in the middle of step 3."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__()
+        self.number = number
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if step == 3:
+            os.kill(os.getpid(), self.number)
+        return super().loss(step)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="material: signals are those of POSIX")
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_ends_it_after_the_step_at_hand(
+    tmp_path: Path, number: signal.Signals, end: type[BaseException]
+) -> None:
+    before = signal.signal(number, signal.SIG_DFL)  # a job in the background is begun with SIGINT ignored
+    try:
+        with pytest.raises(end):
+            Training(Signalled(number), OPTIONS, tmp_path).run(quiet=True)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    whole = Training(Line(), OPTIONS, tmp_path / "whole")
+    again = Training(Line(seed=9), OPTIONS, tmp_path)
+    assert again.resume()
+    assert again.step == 4
+    assert again.run(quiet=True) == whole.run(quiet=True)
 
 
 def test_a_killed_run_reports_nothing_twice(tmp_path: Path) -> None:
@@ -204,6 +238,18 @@ def test_a_partner_with_a_loss_of_its_own_moves_before_the_model(tmp_path: Path)
     assert found[:4] == pytest.approx([0, 0.025, 0.05, 0.075], rel=0.1)
     assert found == sorted(found)
     assert run.partners["number"].state_dict()["state"][0]["step"] == 6
+
+
+def test_a_step_that_only_some_networks_have_taken_is_not_saved(tmp_path: Path) -> None:
+    task = Chased()
+    training = Training(task, replace(OPTIONS, save_every=2), tmp_path)
+    task.interrupt_at = 3  # the partner has taken its steps by then
+    with pytest.raises(KeyboardInterrupt):
+        training.run(quiet=True)
+    whole, again = (Training(Chased(), replace(OPTIONS, save_every=2), tmp_path / name) for name in ("whole", "."))
+    assert again.resume()
+    assert again.step == 2
+    assert again.run(quiet=True) == whole.run(quiet=True)
 
 
 def test_it_resumes_with_such_a_partner(tmp_path: Path) -> None:
