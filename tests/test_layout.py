@@ -17,6 +17,7 @@ PACKAGE = ROOT / "fastclipgen"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "caches": set(),
+    "stop": set(),
     "ops": {"_C", "kernels"},
     "data": {"ops", "outputs"},
     "models": {"ops"},
@@ -36,7 +37,7 @@ BELOW_API = {
     "assets", "ops", "data", "models", "weights", "perceptors", "generators", "guidance", "recipes", "engine",
     "sampling", "outputs",
 }  # fmt: skip
-MAY_IMPORT["training"] = BELOW_API
+MAY_IMPORT["training"] = BELOW_API | {"stop"}
 MAY_IMPORT["config"] = BELOW_API
 MAY_IMPORT["result"] = {"engine", "guidance", "outputs"}
 MAY_IMPORT["clip_gen"] = BELOW_API | {"config", "result"}
@@ -50,7 +51,7 @@ MAY_IMPORT["jobs"] = BELOW_API | {"config", "result", "clip_gen", "api", "experi
 MAY_IMPORT["__init__"] = {"api", "engine", "film", "generators", "perceptors"}
 MAY_IMPORT["cli"] = BELOW_API | {
     "config", "result", "clip_gen", "api", "experiments", "film", "jobs", "comparison", "serving", "evaluation",
-    "training", "doctor",
+    "training", "doctor", "stop",
 }  # fmt: skip
 MAY_IMPORT["__main__"] = {"cli"}
 
